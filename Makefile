@@ -1,0 +1,16 @@
+.PHONY: setup demo test check lock
+
+setup:
+	@scripts/setup
+
+demo: setup
+	@.venv/bin/python -m demo $(if $(ONCE),--once)
+
+check: setup
+	@scripts/check
+
+test: check
+	@.venv/bin/python -m pytest $(ARGS)
+
+lock:
+	@scripts/lock

@@ -1,0 +1,1 @@
+"""One package per exporter; each runs alone as `python -m exporters.<name>`."""
