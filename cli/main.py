@@ -1,0 +1,46 @@
+"""`occ`: every process of the centre, and what helps to run it."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import platform
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from occ import __version__
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A command: the module that has its `main(argv) -> int`, imported only when it is run."""
+
+    module: str
+    help: str
+
+    def run(self, argv: list[str]) -> int:
+        main: Callable[[list[str]], int] = importlib.import_module(self.module).main
+        return main(argv)
+
+
+COMMANDS = {
+    "nodes": Command("exporters.nodes.__main__", "exporter: health of RPC nodes"),
+    "receiver": Command("receiver.main", "takes alerts from Alertmanager, keeps and shows them"),
+    "catalogue": Command("cli.catalogue", "list every metric family: name, type, labels, meaning"),
+}
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Runs the command that is named first; the rest of the line is the command's own."""
+    given = sys.argv[1:] if argv is None else argv
+    parser = argparse.ArgumentParser(
+        prog="occ",
+        description="Operational Command Center for digital-asset trading.",
+        epilog="commands:\n" + "".join(f"  {name:<12}{command.help}\n" for name, command in COMMANDS.items())
+        + "\n`occ COMMAND --help` tells more.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"occ {__version__} (Python {platform.python_version()})")
+    parser.add_argument("command", choices=COMMANDS, metavar="COMMAND", help="one of the commands below")
+    return COMMANDS[parser.parse_args(given[:1]).command].run(given[1:])

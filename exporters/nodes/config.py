@@ -1,0 +1,106 @@
+"""nodes.yml."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    AfterValidator,
+    Field,
+    ValidationInfo,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+    create_model,
+    model_validator,
+)
+
+from exporters.nodes import families
+from occ import plugins
+from occ.config import Duration, ExporterConfig, HttpUrl, Model, Name, TargetLabels, Timing, WsUrl, refuse, unique
+from occ.job import Pace
+
+Capability = Literal["archive", "trace", "debug", "logs", "batch", "multicall", "proof"]
+
+
+class Node(Model):
+    """One endpoint. Nodes of one provider are one witness; by default every node is its own."""
+
+    name: Name
+    provider: Name | None = None
+    url: HttpUrl
+    ws_url: WsUrl | None = None
+    expect: tuple[Capability, ...] = ()
+
+    @property
+    def witness(self) -> str:
+        """The provider that vouches for what this node says."""
+        return self.provider or self.name
+
+
+def _known_family(name: str) -> str:
+    if name not in chain_models():
+        raise refuse(f"unknown family; there are: {', '.join(chain_models())}")
+    return name
+
+
+class Chain(Timing):
+    """A chain and the nodes through which it is seen. `block_time` is the usual time between two blocks."""
+
+    name: Name
+    family: Annotated[str, AfterValidator(_known_family)]
+    block_time: Duration
+    labels: TargetLabels = TargetLabels()
+    nodes: Annotated[tuple[Node, ...], Field(min_length=1), unique("name")]
+
+    def pace(self, config: ExporterConfig) -> Pace:
+        """The timing in force: the chain's own, else the file's defaults."""
+        interval = self.interval or config.defaults.interval
+        return Pace(
+            interval=interval,
+            timeout=self.timeout or min(config.defaults.timeout, interval),
+            stale_after=self.stale_after
+            or config.defaults.stale_after
+            or max(3 * interval, 4 * config.scrape_interval),
+        )
+
+
+@cache
+def chain_models() -> dict[str, type[Chain]]:
+    """For every chain family, the chain's keys with the family's own beside them."""
+    found = plugins.load(families, families.CONTRACT)
+    return {
+        name: create_model(f"{name.title()}Chain", __base__=(Chain, family.Options)) for name, family in found.items()
+    }
+
+
+def _of_its_family(value: Any, handler: ValidatorFunctionWrapHandler, info: ValidationInfo[Any]) -> Any:
+    """Checks a chain against its family's keys; against the common ones alone while the family is not known."""
+    if not isinstance(value, dict):
+        return handler(value)
+    model = chain_models().get(value.get("family", ""))
+    if model is None:
+        return handler({key: item for key, item in value.items() if key in Chain.model_fields})
+    return model.model_validate(value, context=info.context)
+
+
+class NodesConfig(ExporterConfig):
+    """The whole file."""
+
+    chains: Annotated[
+        tuple[Annotated[Chain, WrapValidator(_of_its_family)], ...],
+        Field(min_length=1),
+        unique("name"),
+    ]
+
+    @model_validator(mode="after")
+    def _timing(self) -> Self:
+        for index, chain in enumerate(self.chains):
+            pace = chain.pace(self)
+            if pace.timeout > pace.interval:
+                raise refuse(f"must not be longer than the interval, {pace.interval:g} s", "chains", index, "timeout")
+            if pace.stale_after < pace.interval:
+                raise refuse(
+                    f"must not be shorter than the interval, {pace.interval:g} s", "chains", index, "stale_after"
+                )
+        return self

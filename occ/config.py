@@ -1,0 +1,381 @@
+"""YAML in, frozen values out; or every problem of the file at once, each with its place.
+
+Secrets are written as `{env: NAME}` or `{file: PATH}`, and URLs are handled as secrets, since keys live in them. No message
+ever shows a value, only its place and what was expected there.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import os
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Generic, Self, TypeVar
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ModelWrapValidatorHandler,
+    PlainValidator,
+    ValidationError,
+    ValidationInfo,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+    model_validator,
+)
+from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
+from yarl import URL
+
+from occ.document import Document
+from occ.errors import ConfigError, Problem
+
+MAX_FILE_BYTES = 10_000_000
+MAX_SECRET_BYTES = 65_536
+
+_TYPE_NAMES = {
+    type(None): "nothing",
+    str: "a string",
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+    tuple: "a list",
+    dict: "a mapping",
+}
+
+
+class Model(BaseModel):
+    """A part of a configuration: unknown keys are refused, types are not bent, the value is frozen."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False, hide_input_in_errors=True)
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _suggest(cls, value: object, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        """Says of an unknown key which one may have been meant."""
+        try:
+            return handler(value)
+        except ValidationError as error:
+            errors = [_again(details, tuple(cls.model_fields)) for details in error.errors(include_url=False)]
+        raise ValidationError.from_exception_data(cls.__name__, errors)
+
+
+M = TypeVar("M", bound=Model)
+
+
+class Secret:
+    """A value that shows itself only when asked."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        """The value itself, for the one place that sends it."""
+        return self._value
+
+    def __repr__(self) -> str:
+        return "Secret(***)"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and other._value == self._value
+
+    def __hash__(self) -> int:
+        return hash(self._value)
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded(Generic[M]):
+    """A configuration in use: the values, what must never be printed, and the digest of the file."""
+
+    config: M
+    secrets: frozenset[str]
+    digest: str
+
+
+@dataclass(slots=True)
+class _Context:
+    """What validators need besides the value."""
+
+    base: Path
+    env: Mapping[str, str]
+    secrets: set[str] = field(default_factory=set)
+
+
+# --- types that models use -------------------------------------------------------------------------------------------
+
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
+_DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|[smhdw]))+")
+_DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|[smhdw])")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
+
+
+def refuse(message: str, *at: str | int) -> PydanticCustomError:
+    """The error to raise in a validator; `at` leads from the validated value to the part that is wrong."""
+    return PydanticCustomError("refused", "{message}", {"message": message, "at": at})
+
+
+def seconds(text: str) -> float:
+    """Seconds of a duration such as `500ms`, `5s`, `1h30m`; ValueError for anything else."""
+    if not _DURATION.fullmatch(text):
+        raise ValueError(text)
+    return sum(float(number) * _UNITS[unit] for number, unit in _DURATION_PART.findall(text))
+
+
+def _duration(value: object) -> float:
+    try:
+        parsed = seconds(value) if isinstance(value, str) else 0.0
+    except ValueError:
+        parsed = 0.0
+    if parsed <= 0:
+        raise refuse("expected a duration such as 500ms, 5s or 1h")
+    return parsed
+
+
+def _name(value: object) -> str:
+    if isinstance(value, str) and _NAME.fullmatch(value):
+        return value
+    raise refuse("expected a name of letters, digits, `.`, `_` or `-`, 63 at most")
+
+
+def _secret(value: object, info: ValidationInfo[_Context]) -> Secret:
+    context = info.context
+    match value:
+        case {"env": str(name), **rest} if not rest:
+            text = context.env.get(name, "")
+            if not text:
+                raise refuse(f"environment variable {name} is not set")
+        case {"file": str(path), **rest} if not rest:
+            text = _secret_file(context.base / path, path)
+        case str():
+            raise refuse("a secret does not stand in the file: write {env: NAME} or {file: PATH}")
+        case _:
+            raise refuse("expected {env: NAME} or {file: PATH}")
+    context.secrets.add(text)
+    return Secret(text)
+
+
+def _secret_file(path: Path, shown: str) -> str:
+    try:
+        with path.open("rb") as file:
+            raw = file.read(MAX_SECRET_BYTES + 1)
+        text = raw.decode().strip()
+    except OSError as error:
+        raise refuse(f"can not read {shown}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise refuse(f"{shown} is not text") from None
+    if not text or len(raw) > MAX_SECRET_BYTES:
+        raise refuse(f"{shown} is {'too large for a secret' if text else 'empty'}")
+    return text
+
+
+def _url(schemes: tuple[str, ...]) -> Callable[[object, ValidationInfo[_Context]], Secret]:
+    expected = refuse(f"expected a URL that begins with {' or '.join(f'{scheme}://' for scheme in schemes)}")
+
+    def validate(value: object, info: ValidationInfo[_Context]) -> Secret:
+        if not isinstance(value, str) or re.search(r"[\s\x00-\x1f\x7f]", value):
+            raise expected
+        try:
+            url = URL(value)
+            usable = url.scheme in schemes and bool(url.host) and url.port != 0
+        except ValueError:
+            usable = False
+        if not usable:
+            raise expected
+        info.context.secrets.update(_secret_parts(value, URL(value)))
+        return Secret(value)
+
+    return validate
+
+
+def _secret_parts(text: str, url: URL) -> Iterable[str]:
+    """The whole URL, and of its parts those that can hold a key."""
+    yield text
+    parts = [url.user or "", url.password or "", *url.raw_path.split("/"), *url.query.values()]
+    yield from (part for part in parts if len(part) >= 6)  # noqa: PLR2004 - shorter ones are words such as `v2` or `rpc`
+
+
+Duration = Annotated[float, BeforeValidator(_duration)]
+"""Seconds, written as 500ms, 5s, 1h; greater than 0."""
+
+Name = Annotated[str, BeforeValidator(_name)]
+"""A word that becomes a label value and part of a target's id."""
+
+SecretValue = Annotated[Secret, PlainValidator(_secret)]
+"""Written as {env: NAME} or {file: PATH}."""
+
+HttpUrl = Annotated[Secret, PlainValidator(_url(("http", "https")))]
+"""An http or https URL. Keys live in URLs, so it is handled as a secret."""
+
+WsUrl = Annotated[Secret, PlainValidator(_url(("ws", "wss")))]
+"""A ws or wss URL, as HttpUrl."""
+
+
+def unique(*keys: str) -> WrapValidator:
+    """For a list of mappings: no two may agree in `keys`. Reported beside whatever else is wrong in the list."""
+
+    def validate(value: object, handler: ValidatorFunctionWrapHandler) -> Any:
+        errors = [
+            InitErrorDetails(type=refuse(message), loc=(index, keys[-1]), input=None)
+            for index, message in _doubles(value, keys)
+        ]
+        try:
+            result = handler(value)
+        except ValidationError as error:
+            errors += [_again(details) for details in error.errors(include_url=False)]
+        if errors:
+            raise ValidationError.from_exception_data("list", errors)
+        return result
+
+    return WrapValidator(validate)
+
+
+def _doubles(value: object, keys: tuple[str, ...]) -> Iterable[tuple[int, str]]:
+    seen: dict[tuple[str, ...], int] = {}
+    for index, item in enumerate(value if isinstance(value, tuple) else ()):
+        found = tuple(str(item.get(key)) for key in keys) if isinstance(item, dict) and keys[-1] in item else ()
+        if found:
+            first = seen.setdefault(found, index)
+            if first != index:
+                yield index, f'"{"/".join(found)}" is there already, as item {first}'
+
+
+def _again(details: ErrorDetails, known: tuple[str, ...] = ()) -> InitErrorDetails:
+    """An error of pydantic's own, to be raised once more from a wrapping validator."""
+    loc = details["loc"]
+    if details["type"] == "extra_forbidden" and len(loc) == 1:
+        close = difflib.get_close_matches(str(loc[0]), known, n=1)
+        kind = refuse(f"unknown key; did you mean `{close[0]}`?" if close else "unknown key")
+    else:
+        kind = PydanticCustomError(details["type"], "{message}", {"message": details["msg"], **details.get("ctx", {})})
+    return InitErrorDetails(type=kind, loc=loc, input=details["input"])
+
+
+def _within(low: float, high: float) -> Callable[[float], float]:
+    def validate(value: float) -> float:
+        if not low <= value <= high:
+            raise refuse(f"must be between {low:g} and {high:g}")
+        return value
+
+    return validate
+
+
+# --- common to the exporters -----------------------------------------------------------------------------------------
+
+
+class Timing(Model):
+    """How often and how patiently something is read; what is not set falls back to `defaults`."""
+
+    interval: Duration | None = None
+    timeout: Duration | None = None
+    stale_after: Duration | None = None
+    silence: Duration | None = None
+
+
+class Defaults(Model):
+    """The timing of everything that does not say otherwise."""
+
+    interval: Duration = 5.0
+    timeout: Duration = 3.0
+    stale_after: Duration | None = None
+    silence: Duration = 30.0
+
+
+class Limits(Model):
+    """Bounds of the page."""
+
+    series: Annotated[int, AfterValidator(_within(100, 5_000_000))] = 200_000
+
+
+class TargetLabels(Model):
+    """Whose a target is and how much it matters."""
+
+    team: Annotated[str, Field(max_length=63)] = ""
+    tier: Annotated[str, Field(max_length=63)] = ""
+
+
+class Canary(Model):
+    """Somewhere independent, to tell `it is them` from `it is us`."""
+
+    name: Name
+    url: HttpUrl
+
+
+class ExporterConfig(Model):
+    """What the file of every exporter may hold."""
+
+    scrape_interval: Duration = 15.0
+    defaults: Defaults = Defaults()
+    limits: Limits = Limits()
+    assets: dict[str, tuple[str, ...]] = {}
+    egress: Annotated[tuple[Canary, ...], unique("name")] = ()
+
+
+# --- reading ---------------------------------------------------------------------------------------------------------
+
+
+def load(path: str | Path, model: type[M], env: Mapping[str, str] | None = None) -> Loaded[M]:
+    """Reads and checks a file. Raises ConfigError with every problem found; nothing else is touched."""
+    path = Path(path)
+    raw = _read(path)
+    document = Document(path, os.environ if env is None else env)
+    data = document.data(raw)
+    context = _Context(path.resolve().parent, document.env, document.substituted)
+    config: M | None = None
+    try:
+        config = model.model_validate(data, context=context)
+    except ValidationError as error:
+        for details in error.errors(include_url=False):
+            document.problem((*details["loc"], *details.get("ctx", {}).get("at", ())), _message(details))
+    if document.problems or config is None:
+        raise ConfigError(sorted(set(document.problems), key=lambda problem: (problem.line or 0, problem.path)))
+    return Loaded(config, frozenset(context.secrets), hashlib.sha256(raw).hexdigest()[:12])
+
+
+def _read(path: Path) -> bytes:
+    def fail(message: str) -> ConfigError:
+        return ConfigError([Problem(str(path), None, "", message)])
+
+    try:
+        with path.open("rb") as file:
+            raw = file.read(MAX_FILE_BYTES + 1)
+    except OSError as error:
+        raise fail(f"can not be read: {error.strerror}") from None
+    if len(raw) > MAX_FILE_BYTES:
+        raise fail(f"is larger than {MAX_FILE_BYTES} bytes")
+    return raw
+
+
+_MESSAGES = {
+    "missing": "is required",
+    "int_type": "expected a whole number, got {got}",
+    "float_type": "expected a number, got {got}",
+    "bool_type": "expected true or false, got {got}",
+    "string_type": "expected a string, got {got}",
+    "tuple_type": "expected a list, got {got}",
+    "dict_type": "expected a mapping, got {got}",
+    "model_type": "expected a mapping, got {got}",
+    "model_attributes_type": "expected a mapping, got {got}",
+    "literal_error": "expected {expected}",
+    "too_short": "needs at least {min_length}",
+    "string_too_short": "needs at least {min_length} characters",
+    "string_too_long": "has more than {max_length} characters",
+    "greater_than": "must be greater than {gt}",
+    "greater_than_equal": "must be at least {ge}",
+    "less_than": "must be less than {lt}",
+    "less_than_equal": "must be at most {le}",
+    "finite_number": "expected a finite number",
+}
+
+
+def _message(details: ErrorDetails) -> str:
+    got = _TYPE_NAMES.get(type(details.get("input")), "something else")
+    context = {key: value for key, value in details.get("ctx", {}).items() if key != "message"}
+    template = _MESSAGES.get(details["type"])
+    return template.format(got=got, **context) if template else details["msg"]

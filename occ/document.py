@@ -1,0 +1,157 @@
+"""One YAML file as plain data that remembers the line of everything in it.
+
+The scalars are those of YAML 1.2's core schema, so that `off` is a word and `0x12` an address rather than a number.
+`${NAME}` inside a string is replaced from the environment; `$${` is a plain `${`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+import yaml
+
+from occ.errors import ConfigError, Problem
+
+MAX_DEPTH = 50
+MAX_NODES = 500_000
+
+Loc = tuple[str | int, ...]
+
+
+class _Loader(yaml.SafeLoader):
+    """PyYAML's tree with the scalars of YAML 1.2's core schema."""
+
+    yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012 - as PyYAML has it
+
+
+for _tag, _pattern, _first in (
+    ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
+    ("bool", r"true|True|TRUE|false|False|FALSE", list("tTfF")),
+    ("int", r"[-+]?[0-9]+", list("-+0123456789")),
+    (
+        "float",
+        r"[-+]?(\.[0-9]+|[0-9]+\.[0-9]*|[0-9]+(?=[eE]))([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)",
+        list("-+.0123456789"),
+    ),
+):
+    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(rf"(?:{_pattern})\Z"), _first)
+
+_VARIABLE = re.compile(r"\$(\$\{)|\$\{([A-Za-z_][A-Za-z0-9_]*)\}|\$\{")
+
+
+class Document:
+    """One file on its way to plain data: remembers the line of every path, and collects problems."""
+
+    def __init__(self, path: Path, env: Mapping[str, str]) -> None:
+        self.file = str(path)
+        self.env = env
+        self.problems: list[Problem] = []
+        self.substituted: set[str] = set()
+        self._lines: dict[Loc, int] = {}
+        self._nodes = 0
+
+    def data(self, raw: bytes) -> object:
+        try:
+            root = yaml.compose(raw.decode("utf-8"), Loader=_Loader)
+        except UnicodeDecodeError:
+            raise ConfigError([Problem(self.file, None, "", "is not UTF-8 text")]) from None
+        except yaml.MarkedYAMLError as error:
+            mark = error.problem_mark or error.context_mark
+            raise ConfigError(
+                [Problem(self.file, mark.line + 1 if mark else None, "", f"not YAML: {error.problem}")]
+            ) from None
+        except (yaml.YAMLError, RecursionError) as error:
+            raise ConfigError([Problem(self.file, None, "", f"not YAML: {_first_line(error)}")]) from None
+        if root is None:
+            raise ConfigError([Problem(self.file, None, "", "is empty")])
+        if not isinstance(root, yaml.MappingNode):
+            raise ConfigError([Problem(self.file, root.start_mark.line + 1, "", "expected a mapping at the top")])
+        return self._value(root, ())
+
+    def _value(self, node: yaml.Node, loc: Loc) -> object:
+        self._lines.setdefault(loc, node.start_mark.line + 1)
+        self._nodes += 1
+        if len(loc) > MAX_DEPTH or self._nodes > MAX_NODES:
+            raise ConfigError([Problem(self.file, node.start_mark.line + 1, "", "too deeply nested, or too large")])
+        match node:
+            case yaml.MappingNode():
+                return self._mapping(node, loc)
+            case yaml.SequenceNode():
+                return tuple(self._value(item, (*loc, index)) for index, item in enumerate(node.value))
+            case _:
+                return self._scalar(node, loc)
+
+    def _mapping(self, node: yaml.MappingNode, loc: Loc) -> dict[str, object]:
+        found: dict[str, object] = {}
+        for key_node, value_node in node.value:
+            line = key_node.start_mark.line + 1
+            if not isinstance(key_node, yaml.ScalarNode):
+                self.problems.append(Problem(self.file, line, dotted(loc), "a key must be a word"))
+                continue
+            key = str(key_node.value)
+            at = (*loc, key)
+            if key in found:
+                message = f"stands twice, first on line {self._lines[at]}"
+                self.problems.append(Problem(self.file, line, dotted(at), message))
+                continue
+            self._lines[at] = line
+            found[key] = self._value(value_node, at)
+        return found
+
+    def _scalar(self, node: yaml.Node, loc: Loc) -> object:
+        text = str(node.value)
+        match node.tag.rpartition(":")[2]:
+            case "null":
+                return None
+            case "bool":
+                return text.lower() == "true"
+            case "int":
+                return self._integer(text, node, loc)
+            case "float":
+                return float(text.lower().replace(".inf", "inf").replace(".nan", "nan"))
+            case "str":
+                return _VARIABLE.sub(lambda match: self._variable(match, node, loc), text)
+            case _:
+                self.problems.append(
+                    Problem(self.file, node.start_mark.line + 1, dotted(loc), "tags are not used here")
+                )
+                return text
+
+    def _integer(self, text: str, node: yaml.Node, loc: Loc) -> object:
+        if len(text) <= 40:  # noqa: PLR2004 - a 128-bit number; longer ones are a slip, and slow to parse
+            return int(text)
+        self.problems.append(Problem(self.file, node.start_mark.line + 1, dotted(loc), "a number with too many digits"))
+        return 0
+
+    def _variable(self, match: re.Match[str], node: yaml.Node, loc: Loc) -> str:
+        escaped, name = match.groups()
+        if escaped:
+            return "${"
+        value = self.env.get(name or "", "")
+        if not value:
+            message = (
+                f"environment variable {name} is not set"
+                if name
+                else "`${` needs a variable's name and `}`; `$${` is a plain `${`"
+            )
+            self.problems.append(Problem(self.file, node.start_mark.line + 1, dotted(loc), message))
+            return "unset"
+        if len(value) >= 6:  # noqa: PLR2004 - a shorter one is no key, and masking it would garble the logs
+            self.substituted.add(value)
+        return value
+
+    def problem(self, loc: Loc, message: str) -> None:
+        """Notes a problem, on the line of the nearest thing that stands in the file."""
+        line = next(self._lines[loc[:n]] for n in range(len(loc), -1, -1) if loc[:n] in self._lines)
+        self.problems.append(Problem(self.file, line, dotted(loc), message))
+
+
+def dotted(loc: Loc) -> str:
+    """`("chains", 0, "name")` as `chains[0].name`."""
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in loc).lstrip(".")
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]

@@ -1,0 +1,88 @@
+"""The flags that every process has."""
+
+from __future__ import annotations
+
+import argparse
+import platform
+from dataclasses import dataclass
+from pathlib import Path
+
+from occ import __version__
+from occ.logs import LEVELS, Format
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where to listen; an empty host is every interface."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    @property
+    def loopback(self) -> bool:
+        """True when only this machine can reach it."""
+        return self.host in {"localhost", "::1"} or self.host.startswith("127.")
+
+
+@dataclass(frozen=True, slots=True)
+class Flags:
+    """What was said on the command line."""
+
+    config: Path
+    check_config: bool
+    once: bool
+    listen: Address
+    log_level: str
+    log_format: Format
+
+
+def address(text: str) -> Address:
+    """HOST:PORT, :PORT or [IPv6]:PORT; port 0 lets the system choose."""
+    host, colon, port = text.rpartition(":")
+    if not colon or not port.isascii() or not port.isdigit() or int(port) > 65_535:  # noqa: PLR2004 - the last port
+        raise argparse.ArgumentTypeError(f"{text!r} is not HOST:PORT")
+    if host.startswith("[") != host.endswith("]") or (":" in host and not host.startswith("[")):
+        raise argparse.ArgumentTypeError(f"{text!r}: an IPv6 address stands in brackets, as in [::1]:9721")
+    return Address(host.strip("[]"), int(port))
+
+
+def parser(name: str, summary: str, port: int, *, once: bool = True) -> argparse.ArgumentParser:
+    """The parser of a process; `once` for those that read and print a page."""
+    made = argparse.ArgumentParser(
+        prog=f"occ {name}",
+        description=summary,
+        epilog="Exit codes: 0 done, 1 failed while running, 2 wrong flags or configuration. SIGTERM ends it cleanly.",
+    )
+    made.add_argument("--config", type=Path, required=True, metavar="FILE", help="the configuration, YAML")
+    made.add_argument(
+        "--check-config", action="store_true", help="check the configuration, say what is wrong, and exit"
+    )
+    if once:
+        made.add_argument(
+            "--once", action="store_true", help="read everything once, print the page on standard output, and exit"
+        )
+    made.add_argument(
+        "--web.listen-address",
+        dest="listen",
+        type=address,
+        default=Address("127.0.0.1", port),
+        metavar="HOST:PORT",
+        help="where to serve (default: %(default)s)",
+    )
+    made.add_argument(
+        "--log.level", dest="log_level", choices=LEVELS, default="info", help="least level logged (default: info)"
+    )
+    made.add_argument(
+        "--log.format", dest="log_format", choices=("text", "json"), default="text", help="(default: text)"
+    )
+    made.add_argument("--version", action="version", version=f"occ {__version__} (Python {platform.python_version()})")
+    made.set_defaults(once=False)
+    return made
+
+
+def parse(made: argparse.ArgumentParser, argv: list[str] | None) -> Flags:
+    """Parses, or exits with 2 and a message."""
+    return Flags(**vars(made.parse_args(argv)))

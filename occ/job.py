@@ -1,0 +1,172 @@
+"""What is read, and how often: the values that exporters hand to the poller."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Generic, Protocol, TypeVar
+
+from occ.errors import Reason, SourceError
+from occ.metrics import Family
+from occ.page import Column, Event, Labels, Rows
+
+log = logging.getLogger(__name__)
+
+R = TypeVar("R")
+R_co = TypeVar("R_co", covariant=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Identity of what is read. `id` is unique within the exporter, `labels` are its entity labels.
+
+    `facts` are what else the configuration says of it: `team` and `tier` for `occ_target_info`, and what its exporter needs.
+    """
+
+    id: str
+    labels: Labels = field(compare=False)
+    facts: Labels = field(compare=False, default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Aged(Generic[R_co]):
+    """A reading, the Unix time at which it came, and whether the target still answered when last asked."""
+
+    reading: R_co
+    at: float
+    up: bool = True
+
+
+class Readings(Mapping[Target, R]):
+    """The fresh readings of a job by target, and columns made of them.
+
+    Columns have a row for every target of the job, so that their rows stay the same object whoever is fresh.
+    """
+
+    def __init__(
+        self, targets: tuple[Target, ...], fresh: Mapping[Target, R], shelf: dict[object, Rows] | None = None
+    ) -> None:
+        self._targets = targets
+        self._fresh = fresh
+        self._shelf = {} if shelf is None else shelf
+
+    def __getitem__(self, target: Target) -> R:
+        return self._fresh[target]
+
+    def __iter__(self) -> Iterator[Target]:
+        return iter(self._fresh)
+
+    def __len__(self) -> int:
+        return len(self._fresh)
+
+    def column(self, family: Family, value: Callable[[R], float | None], **labels: str) -> Column:
+        """One value per target, None where there is none; `labels` stand beside the target's own."""
+        key = tuple(labels.items())
+        rows = self._shelf.get(key)
+        if rows is None:
+            rows = self._shelf[key] = tuple({**target.labels, **labels} for target in self._targets)
+        found = [None if (reading := self._fresh.get(target)) is None else value(reading) for target in self._targets]
+        return Column(family, rows, found)
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """Timing of a job, in seconds: between two reads, until one is given up, until values are no longer shown.
+
+    A target that fails again and again is asked ever less often, but at least every `patience`.
+    """
+
+    interval: float
+    timeout: float
+    stale_after: float
+    patience: float = 30.0
+
+    def wait_after(self, failures: int) -> float:
+        """Seconds until a target is due again after that many failures in a row."""
+        return min(self.interval * 2.0 ** min(max(failures - 1, 0), 30), max(self.interval, self.patience))
+
+
+Results = AsyncIterator[Mapping[Target, Any]]
+Read = Callable[[tuple[Target, ...]], Awaitable[Mapping[Target, R | SourceError]]]
+
+
+class Job(Protocol):
+    """The only thing that the poller runs. One job may read a thousand targets at once.
+
+    `results` reads the targets that are due, once, and tells outcomes (a reading or a SourceError) as they become known.
+    `columns` and `events` are pure; `columns` gets the fresh readings of all the job's targets.
+    """
+
+    @property
+    def check(self) -> str: ...
+    @property
+    def targets(self) -> tuple[Target, ...]: ...
+    @property
+    def pace(self) -> Pace: ...
+    @property
+    def families(self) -> Sequence[Family]: ...
+
+    def results(self, due: tuple[Target, ...]) -> Results: ...
+    def columns(self, readings: Readings[Any]) -> Iterable[Column]: ...
+    def events(self, before: Any, reading: Any) -> Iterable[Event]: ...
+
+
+def _no_events(_before: object, _reading: object) -> Iterable[Event]:
+    return ()
+
+
+@dataclass(frozen=True)
+class Polled(Generic[R]):
+    """A job that is read again and again; made by `every`."""
+
+    check: str
+    targets: tuple[Target, ...]
+    pace: Pace
+    families: Sequence[Family]
+    read: Read[R]
+    columns: Callable[[Readings[R]], Iterable[Column]]
+    events: Callable[[R | None, R], Iterable[Event]] = _no_events
+    together: bool = False
+    at_once: int = 64
+
+    async def results(self, due: tuple[Target, ...]) -> Results:
+        """All targets in one read when `together`, else side by side, each with a deadline of its own."""
+        groups = [due] if self.together else [(target,) for target in due]
+        gate, done = asyncio.Semaphore(self.at_once), asyncio.Queue[asyncio.Task[Mapping[Target, R | SourceError]]]()
+        tasks = {asyncio.create_task(self._attempt(group, gate)): group for group in groups}
+        for task in tasks:
+            task.add_done_callback(done.put_nowait)
+        try:
+            for _ in groups:
+                task = await done.get()
+                yield _outcomes(task, tasks[task], self.pace.timeout)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _attempt(self, group: tuple[Target, ...], gate: asyncio.Semaphore) -> Mapping[Target, R | SourceError]:
+        async with gate, asyncio.timeout(self.pace.timeout):
+            return await self.read(group)
+
+
+def _outcomes(task: asyncio.Task[Any], group: tuple[Target, ...], timeout: float) -> Mapping[Target, Any]:
+    """What a finished read says of each of its targets; nothing that was asked for goes unanswered."""
+    error = task.exception()
+    if error is None:
+        silent = SourceError(Reason.INTERNAL, "the read said nothing of this target")
+        answers = task.result()
+        return {target: answers.get(target, silent) for target in group}
+    if isinstance(error, TimeoutError):
+        error = SourceError(Reason.TIMEOUT, f"no answer within {timeout:g} s")
+    elif not isinstance(error, SourceError):
+        log.error("reading %s failed in our own code", group[0].id, exc_info=error)
+        error = SourceError(Reason.INTERNAL, f"{type(error).__name__} in our own code")
+    return dict.fromkeys(group, error)
+
+
+def every(pace: Pace, read: Read[R], **parts: Any) -> Polled[R]:
+    """A job that reads its targets at the pace; `parts` are the other fields of `Polled`."""
+    return Polled(pace=pace, read=read, **parts)

@@ -1,0 +1,76 @@
+"""Logs in one line per record, with every known secret masked, as text or JSON, on standard error."""
+
+from __future__ import annotations
+
+import base64
+import logging
+import re
+import sys
+import time
+from collections.abc import Iterable
+from typing import Literal
+from urllib.parse import quote, quote_plus
+
+import orjson
+
+LEVELS = ("debug", "info", "warning", "error")
+Format = Literal["text", "json"]
+MASK = "***"
+_MIN_SECRET = 4
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+
+
+class Masker:
+    """Replaces secrets in a text: as they are, URL-encoded, and in base64 wherever they begin in it."""
+
+    def __init__(self, secrets: Iterable[str] = ()) -> None:
+        needles = {form for secret in secrets if len(secret) >= _MIN_SECRET for form in _forms(secret)}
+        longest_first = sorted(needles, key=len, reverse=True)
+        self._pattern = re.compile("|".join(map(re.escape, longest_first))) if needles else None
+
+    def __call__(self, text: str) -> str:
+        return self._pattern.sub(MASK, text) if self._pattern else text
+
+
+def _forms(secret: str) -> Iterable[str]:
+    yield from (secret, quote(secret, safe=""), quote(secret), quote_plus(secret))
+    raw = secret.encode()
+    for shift in range(3):
+        # Base64 of the secret inside a longer text: only the digits that the secret alone decides.
+        encoded = base64.b64encode(b"\0" * shift + raw).decode().rstrip("=")
+        inner = encoded[(0, 2, 3)[shift] : len(encoded) - (1 if (shift + len(raw)) % 3 else 0)]
+        if len(inner) >= 2 * _MIN_SECRET:
+            yield from (inner, inner.replace("+", "-").replace("/", "_"))
+
+
+class _Formatter(logging.Formatter):
+    def __init__(self, style: Format, mask: Masker) -> None:
+        super().__init__()
+        self._render = _as_json if style == "json" else _as_text
+        self._mask = mask
+
+    def format(self, record: logging.LogRecord) -> str:
+        at = f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(record.created))}.{int(record.msecs):03d}Z"
+        message = _CONTROL.sub(lambda match: repr(match[0])[1:-1], record.getMessage())
+        trace = self.formatException(record.exc_info) if record.exc_info else ""
+        return self._render(at, record, self._mask(message), self._mask(trace))
+
+
+def _as_text(at: str, record: logging.LogRecord, message: str, trace: str) -> str:
+    line = f"{at} {record.levelname:<7} {record.name}: {message}"
+    return f"{line}\n{trace}" if trace else line
+
+
+def _as_json(at: str, record: logging.LogRecord, message: str, trace: str) -> str:
+    line = {"time": at, "level": record.levelname.lower(), "logger": record.name, "message": message}
+    return orjson.dumps(line | {"trace": trace} if trace else line).decode()
+
+
+def setup(level: str, style: Format = "text", secrets: Iterable[str] = ()) -> None:
+    """Routes all logging of the process through one masked handler; calling it again replaces the former."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_Formatter(style, Masker(secrets)))
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level.upper())
+    logging.getLogger("asyncio").setLevel(max(root.level, logging.WARNING))

@@ -1,0 +1,304 @@
+"""Runs jobs: one owner of time, outcome and errors for everything that is read.
+
+Each job has a task of its own. A target that fails waits longer and longer, up to its pace's patience, without holding up
+the others of its job: those that answered last time are asked first. What was read is put on the page as columns as soon
+as the cycle ends, or within PUBLISH_INTERVAL while others of it are still awaited.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import random
+import time
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from itertools import product
+from typing import Any
+
+from occ import metrics
+from occ.errors import Reason, SourceError
+from occ.job import Aged, Job, Readings, Target
+from occ.metrics import Family, Kind
+from occ.page import Column, Event, Page, Rows
+
+log = logging.getLogger(__name__)
+
+PUBLISH_INTERVAL = 0.25
+FIRST_SPREAD = 1.0
+JITTER = 0.05
+
+Board = Mapping[str, Mapping[Target, Aged[Any]]]
+"""The fresh readings of the whole exporter, by check and target."""
+
+Derive = Callable[[Board], Iterable[Column]]
+
+
+@dataclass(slots=True)
+class _Sight:
+    """What is known of one target. Times are Unix time, but for `due_at` and `fresh_until`, which are the loop's."""
+
+    reading: Any = None
+    fresh_until: float = -math.inf
+    success_at: float | None = None
+    attempt_at: float | None = None
+    up: bool = False
+    failures: int = 0
+    due_at: float = -math.inf
+
+
+@dataclass(slots=True, eq=False)
+class _Work:
+    """A job on its way."""
+
+    job: Job
+    rows: Rows
+    sights: dict[Target, _Sight]
+    expires: float = math.inf
+    pending: asyncio.TimerHandle | None = None
+    broken: bool = False
+    finished: bool = False
+    shelf: dict[object, Rows] = field(default_factory=dict)
+
+
+class Poller:
+    """Reads the jobs of one exporter and keeps its page."""
+
+    def __init__(
+        self,
+        exporter: str,
+        jobs: Iterable[Job],
+        page: Page,
+        *,
+        derive: Derive = lambda _: (),
+        clock: Callable[[], float] = time.time,
+        chance: random.Random | None = None,
+    ) -> None:
+        self._exporter = exporter
+        self._page = page
+        self._derive = derive
+        self._clock = clock
+        self._chance = chance or random.Random()
+        self._duration = page.histogram(metrics.POLL_DURATION)
+        self._derive_broken = False
+        self._capped: set[str] = set()
+        self._checks: tuple[str, ...] = ()
+        self._series_rows: Rows = ()
+        self._work = [self._prepare(job) for job in jobs]
+        self._show_derived(-math.inf)
+        self._show_series()
+        self._show_info()
+
+    @property
+    def ready(self) -> bool:
+        """True once every job has been through its first cycle."""
+        return all(work.finished for work in self._work)
+
+    async def run(self) -> None:
+        """Reads everything at its pace until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            for work in self._work:
+                tasks.create_task(self._run(work))
+
+    async def once(self) -> None:
+        """Reads everything once."""
+        async with asyncio.TaskGroup() as tasks:
+            for work in self._work:
+                tasks.create_task(self._cycle(work, work.job.targets))
+
+    def render(self) -> bytes:
+        """The page as of now: what has grown too old since the last read is gone from it."""
+        now = asyncio.get_running_loop().time()
+        for work in self._work:
+            if work.expires <= now:
+                self._publish(work)
+        return self._page.render()
+
+    # --- reading -----------------------------------------------------------------------------------------------------
+
+    async def _run(self, work: _Work) -> None:
+        loop, interval = asyncio.get_running_loop(), work.job.pace.interval
+        await asyncio.sleep(self._chance.uniform(0, min(interval, FIRST_SPREAD)))
+        while True:
+            began = loop.time()
+            due = [target for target, sight in work.sights.items() if sight.due_at <= began]
+            if due:
+                due.sort(key=lambda target: work.sights[target].failures)
+                await self._cycle(work, tuple(due))
+            pause = interval * self._chance.uniform(1 - JITTER, 1 + JITTER)
+            await asyncio.sleep(max(began + pause - loop.time(), 0.0))
+
+    async def _cycle(self, work: _Work, due: tuple[Target, ...]) -> None:
+        began, begun_at = asyncio.get_running_loop().time(), self._clock()
+        waiting = dict.fromkeys(due)
+        try:
+            async with aclosing(work.job.results(due)) as results:  # type: ignore[type-var]
+                async for outcomes in results:
+                    for target, outcome in outcomes.items():
+                        self._record(work, target, outcome, began, begun_at)
+                        del waiting[target]
+                    self._publish_soon(work)
+        except Exception as error:
+            log.exception("job %s failed", work.job.check)
+            failure = SourceError(Reason.INTERNAL, f"{type(error).__name__} in our own code")
+            for target in waiting:
+                self._record(work, target, failure, began, begun_at)
+        work.finished = True
+        self._publish(work)
+
+    def _record(self, work: _Work, target: Target, outcome: Any, began: float, begun_at: float) -> None:
+        now, sight = asyncio.get_running_loop().time(), work.sights[target]
+        self._duration.labels(self._exporter, work.job.check).observe(max(now - began, 0.0))
+        sight.attempt_at = begun_at
+        if isinstance(outcome, SourceError):
+            self._failed(work, target, outcome, began)
+            return
+        if sight.failures:
+            log.info("%s (%s): up again after %d failed reads", target.id, work.job.check, sight.failures)
+        for event in work.job.events(sight.reading, outcome):
+            self._page.count(event)
+        sight.reading, sight.fresh_until, sight.success_at = outcome, now + work.job.pace.stale_after, self._clock()
+        sight.up, sight.failures, sight.due_at = True, 0, -math.inf
+
+    def _failed(self, work: _Work, target: Target, error: SourceError, began: float) -> None:
+        sight = work.sights[target]
+        if sight.up or not sight.failures:
+            log.warning("%s (%s): down: %s: %s", target.id, work.job.check, error.reason, error)
+        sight.up = False
+        sight.failures += 1
+        asked = getattr(error, "retry_after", None) or 0.0
+        # Half an interval of grace, so that jitter does not skip the cycle at which the target is due.
+        wait = max(work.job.pace.wait_after(sight.failures), min(asked, 10 * work.job.pace.patience))
+        sight.due_at = began + wait - work.job.pace.interval / 2
+        self._count_error(work, target, error.reason)
+
+    def _count_error(self, work: _Work, target: Target, reason: Reason, amount: float = 1.0) -> None:
+        labels = {**self._labels(work.job.check, target), "reason": str(reason)}
+        self._page.count(Event(metrics.TARGET_ERRORS, labels, amount))
+
+    # --- showing -----------------------------------------------------------------------------------------------------
+
+    def _publish_soon(self, work: _Work) -> None:
+        if work.pending is None:
+            work.pending = asyncio.get_running_loop().call_later(PUBLISH_INTERVAL, self._publish, work)
+
+    def _publish(self, work: _Work) -> None:
+        if work.pending is not None:
+            work.pending.cancel()
+            work.pending = None
+        now = asyncio.get_running_loop().time()
+        self._show(work, now)
+        self._show_derived(now)
+        self._show_series()
+
+    def _show(self, work: _Work, now: float) -> None:
+        """Puts the fresh values of a job on the page. A mistake in its columns takes them off and its targets down."""
+        fresh = {target: sight for target, sight in work.sights.items() if now < sight.fresh_until}
+        work.expires = min((sight.fresh_until for sight in fresh.values()), default=math.inf)
+        try:
+            readings = {target: sight.reading for target, sight in fresh.items()}
+            columns = work.job.columns(Readings(work.job.targets, readings, work.shelf))
+            self._note_dropped(work, self._page.put(work, columns))
+            work.broken = False
+        except Exception:
+            if not work.broken:
+                log.exception("the columns of %s could not be made", work.job.check)
+            self._broke(work)
+        self._show_targets(work, now)
+
+    def _show_targets(self, work: _Work, now: float) -> None:
+        sights, healthy = work.sights.values(), not (work.broken or self._derive_broken)
+        values: dict[Family, list[float | None]] = {
+            metrics.TARGET_CONFIGURED: [1.0 for _ in sights],
+            metrics.TARGET_UP: [float(sight.up and healthy) for sight in sights],
+            metrics.TARGET_STALE: [float(now >= sight.fresh_until or work.broken) for sight in sights],
+            metrics.TARGET_LAST_SUCCESS: [sight.success_at for sight in sights],
+            metrics.TARGET_LAST_ATTEMPT: [sight.attempt_at for sight in sights],
+        }
+        self._page.put((work, "targets"), [Column(family, work.rows, column) for family, column in values.items()])
+
+    def _show_derived(self, now: float) -> None:
+        board: dict[str, dict[Target, Aged[Any]]] = {}
+        for work in self._work:
+            shown = board.setdefault(work.job.check, {})
+            for target, sight in work.sights.items():
+                if now < sight.fresh_until and sight.success_at is not None:
+                    shown[target] = Aged(sight.reading, sight.success_at, sight.up)
+        broken = False
+        try:
+            self._page.put("derived", self._derive(board))
+        except Exception:
+            log.exception("what is derived from several targets could not be made")
+            self._page.put("derived", ())
+            broken = True
+        if broken != self._derive_broken:
+            self._derive_broken = broken
+            for work in self._work:
+                self._show_targets(work, now)
+
+    def _show_series(self) -> None:
+        sizes: dict[str, float] = {}
+        for work in self._work:
+            sizes[work.job.check] = sizes.get(work.job.check, 0.0) + self._page.series(work)
+        if tuple(sizes) != self._checks:
+            self._checks = tuple(sizes)
+            self._series_rows = tuple({"exporter": self._exporter, "check": check} for check in sizes)
+        self._page.put("series", [Column(metrics.SERIES, self._series_rows, list(sizes.values()))])
+
+    def _show_info(self) -> None:
+        named = {target.id: target for work in self._work for target in work.job.targets}
+        info = tuple(
+            {"exporter": self._exporter, "target": name, **_owner(target), **target.labels}
+            for name, target in named.items()
+        )
+        self._page.put("info", [Column(metrics.TARGET_INFO, info, [1.0] * len(info))])
+
+    def _broke(self, work: _Work) -> None:
+        work.broken = True
+        self._page.put(work, ())
+        for target in work.job.targets:
+            self._count_error(work, target, Reason.INTERNAL)
+
+    def _note_dropped(self, work: _Work, dropped: int) -> None:
+        if not dropped:
+            return
+        check = work.job.check
+        self._page.count(Event(metrics.SERIES_LIMIT_EXCEEDED, {"exporter": self._exporter, "check": check}))
+        if check not in self._capped:
+            self._capped.add(check)
+            log.error("limits.series is reached: %d series of %s are left out", dropped, check)
+
+    # --- beginning ---------------------------------------------------------------------------------------------------
+
+    def _labels(self, check: str, target: Target) -> dict[str, str]:
+        return {"exporter": self._exporter, "target": target.id, "check": check, **target.labels}
+
+    def _prepare(self, job: Job) -> _Work:
+        """Every target of a job is on the page from the first one on: configured, not up, stale, its counters at 0."""
+        labels = tuple(self._labels(job.check, target) for target in job.targets)
+        work = _Work(job, labels, {target: _Sight() for target in job.targets})
+        self._duration.labels(self._exporter, job.check)
+        self._page.count(Event(metrics.SERIES_LIMIT_EXCEEDED, {"exporter": self._exporter, "check": job.check}, 0))
+        for target in job.targets:
+            for reason in Reason:
+                self._count_error(work, target, reason, 0)
+            for event in _zeros(job.families, target):
+                self._page.count(event)
+        self._show(work, -math.inf)
+        return work
+
+
+def _owner(target: Target) -> dict[str, str]:
+    return {name: target.facts.get(name, "") for name in ("team", "tier")}
+
+
+def _zeros(families: Iterable[Family], target: Target) -> Iterable[Event]:
+    """The counter series of a target that can be foreseen: those whose other labels have closed sets of values."""
+    for family in families:
+        others = [name for name in family.labels if name not in target.labels]
+        if family.kind is Kind.COUNTER and all(name in family.values for name in others):
+            own = {name: target.labels[name] for name in family.labels if name in target.labels}
+            for values in product(*(family.values[name] for name in others)):
+                yield Event(family, own | dict(zip(others, values, strict=True)), 0)
