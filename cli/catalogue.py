@@ -40,7 +40,9 @@ def markdown() -> str:
 def _section(title: str, families: tuple[Family, ...]) -> str:
     ordered = sorted(families, key=lambda family: family.name)
     rows = [_row(family) for _, group in groupby(ordered, key=lambda family: family.domain) for family in group]
-    return "\n".join([f"## {title}", "", "| family | type | labels | meaning |", "| --- | --- | --- | --- |", *rows, ""])
+    return "\n".join(
+        [f"## {title}", "", "| family | type | labels | meaning |", "| --- | --- | --- | --- |", *rows, ""]
+    )
 
 
 def _row(family: Family) -> str:
@@ -53,7 +55,9 @@ def _row(family: Family) -> str:
 
 def main(argv: list[str] | None = None) -> int:
     """Prints the catalogue."""
-    parser = argparse.ArgumentParser(prog="occ catalogue", description="List every metric family that any process exposes.")
+    parser = argparse.ArgumentParser(
+        prog="occ catalogue", description="List every metric family that any process exposes."
+    )
     parser.add_argument("--markdown", action="store_true", help="as docs/metrics.md")
     given = parser.parse_args(argv)
     if given.markdown:

@@ -37,10 +37,13 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="occ",
         description="Operational Command Center for digital-asset trading.",
-        epilog="commands:\n" + "".join(f"  {name:<12}{command.help}\n" for name, command in COMMANDS.items())
+        epilog="commands:\n"
+        + "".join(f"  {name:<12}{command.help}\n" for name, command in COMMANDS.items())
         + "\n`occ COMMAND --help` tells more.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--version", action="version", version=f"occ {__version__} (Python {platform.python_version()})")
+    parser.add_argument(
+        "--version", action="version", version=f"occ {__version__} (Python {platform.python_version()})"
+    )
     parser.add_argument("command", choices=COMMANDS, metavar="COMMAND", help="one of the commands below")
     return COMMANDS[parser.parse_args(given[:1]).command].run(given[1:])

@@ -236,6 +236,16 @@ def unique(*keys: str) -> WrapValidator:
     return WrapValidator(validate)
 
 
+def _some(value: object) -> object:
+    if value == ():
+        raise refuse("needs at least one")
+    return value
+
+
+SOME = BeforeValidator(_some)
+"""For a list that may not be empty. (pydantic's own length check also counts the items that are wrong as missing.)"""
+
+
 def _doubles(value: object, keys: tuple[str, ...]) -> Iterable[tuple[int, str]]:
     seen: dict[tuple[str, ...], int] = {}
     for index, item in enumerate(value if isinstance(value, tuple) else ()):
@@ -260,7 +270,7 @@ def _again(details: ErrorDetails, known: tuple[str, ...] = ()) -> InitErrorDetai
 def _within(low: float, high: float) -> Callable[[float], float]:
     def validate(value: float) -> float:
         if not low <= value <= high:
-            raise refuse(f"must be between {low:g} and {high:g}")
+            raise refuse(f"must be between {low:,.0f} and {high:,.0f}")
         return value
 
     return validate
@@ -363,7 +373,6 @@ _MESSAGES = {
     "model_type": "expected a mapping, got {got}",
     "model_attributes_type": "expected a mapping, got {got}",
     "literal_error": "expected {expected}",
-    "too_short": "needs at least {min_length}",
     "string_too_short": "needs at least {min_length} characters",
     "string_too_long": "has more than {max_length} characters",
     "greater_than": "must be greater than {gt}",

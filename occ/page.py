@@ -84,7 +84,7 @@ class Page:
         Nothing changes when a column is refused (CatalogueError).
         """
         before = self._sources.get(key, {})
-        room = self._limit - sum(self.series(other) for other in self._sources if other != key)
+        room = self._limit - sum(self.rows(other) for other in self._sources if other != key)
         blocks: dict[tuple[str, int], _Block] = {}
         dropped = 0
         for column in columns:
@@ -98,9 +98,14 @@ class Page:
         self._body = None
         return dropped
 
-    def series(self, key: Hashable) -> int:
-        """How many rows `key` has on the page."""
+    def rows(self, key: Hashable) -> int:
+        """How many rows `key` has on the page, those without a value included: what the limit is about."""
         return sum(len(block.prefixes) for block in self._sources.get(key, {}).values())
+
+    def series(self, key: Hashable) -> int:
+        """How many samples `key` shows."""
+        columns = (block.column for block in self._sources.get(key, {}).values())
+        return sum(len(column.values) - list(column.values).count(None) for column in columns)
 
     def count(self, event: Event) -> None:
         """Moves a counter. Refuses families that are no counter, and amounts that would take it down."""

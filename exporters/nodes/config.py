@@ -7,7 +7,6 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
-    Field,
     ValidationInfo,
     ValidatorFunctionWrapHandler,
     WrapValidator,
@@ -17,7 +16,7 @@ from pydantic import (
 
 from exporters.nodes import families
 from occ import plugins
-from occ.config import Duration, ExporterConfig, HttpUrl, Model, Name, TargetLabels, Timing, WsUrl, refuse, unique
+from occ.config import SOME, Duration, ExporterConfig, HttpUrl, Model, Name, TargetLabels, Timing, WsUrl, refuse, unique
 from occ.job import Pace
 
 Capability = Literal["archive", "trace", "debug", "logs", "batch", "multicall", "proof"]
@@ -51,7 +50,7 @@ class Chain(Timing):
     family: Annotated[str, AfterValidator(_known_family)]
     block_time: Duration
     labels: TargetLabels = TargetLabels()
-    nodes: Annotated[tuple[Node, ...], Field(min_length=1), unique("name")]
+    nodes: Annotated[tuple[Node, ...], SOME, unique("name")]
 
     def pace(self, config: ExporterConfig) -> Pace:
         """The timing in force: the chain's own, else the file's defaults."""
@@ -89,7 +88,7 @@ class NodesConfig(ExporterConfig):
 
     chains: Annotated[
         tuple[Annotated[Chain, WrapValidator(_of_its_family)], ...],
-        Field(min_length=1),
+        SOME,
         unique("name"),
     ]
 

@@ -1,0 +1,161 @@
+"""What an EVM node's answers mean, right and wrong. The wire is faked: see wire.py."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from exporters.nodes.__main__ import NODES
+from tests.exporters.nodes.wire import GENESIS, HEALTHY, Change, node
+from tests.exporters.support import Seen, once, parsed
+
+CONFIG = """
+defaults: {{interval: 1s, timeout: 800ms}}
+chains:
+  - name: ethereum
+    family: evm
+    chain_id: 1
+    genesis_hash: "{genesis}"
+    block_time: 12s
+    nodes:
+      - {{name: odd, url: "{odd}"}}
+      - {{name: fine, url: "{fine}"}}
+"""
+
+
+async def read(folder: Path, results: dict[str, Any] | None = None, change: Change = lambda replies: replies) -> Seen:
+    """The page after one read of a node that is odd in this way, beside a healthy one."""
+    async with node(results, change) as odd, node() as fine:
+        text = CONFIG.format(genesis=GENESIS, odd=odd, fine=fine)
+        return parsed(await once(NODES, text, folder))
+
+
+async def test_a_healthy_node(tmp_path: Path) -> None:
+    page = await read(tmp_path)
+    assert page("occ_target_up", node="odd", check="evm", target="ethereum/odd") == 1
+    assert page("rpc_block_number", node="odd", tag="latest") == 0x1406F40
+    assert page("rpc_block_timestamp_seconds", node="odd", tag="latest") == 0x6553F100
+    assert page("rpc_base_fee_wei", node="odd") == 1e9
+    assert page("rpc_peers", node="odd") == 25
+    assert page("rpc_syncing", node="odd") == 0
+    assert page("rpc_chain_id_matches", node="odd") == 1
+    assert page("rpc_genesis_hash_matches", node="odd") == 1
+    assert page("rpc_client_info", node="odd", version="Geth/v1.14.8", provider="odd") == 1
+    assert page("rpc_requests_total", node="odd") == 1
+
+
+async def test_a_node_of_another_chain(tmp_path: Path) -> None:
+    page = await read(tmp_path, {"eth_chainId": "0x89", "0x0": {**HEALTHY["0x0"], "hash": "0x" + "ee" * 32}})
+    assert page("occ_target_up", node="odd") == 1
+    assert page("rpc_chain_id_matches", node="odd") == 0
+    assert page("rpc_genesis_hash_matches", node="odd") == 0
+
+
+async def test_a_syncing_node(tmp_path: Path) -> None:
+    page = await read(tmp_path, {"eth_syncing": {"currentBlock": "0x1", "highestBlock": "0x2"}})
+    assert page("rpc_syncing", node="odd") == 1
+
+
+async def test_what_a_node_refuses_to_tell_is_absent_and_the_node_is_up(tmp_path: Path) -> None:
+    refused = {"error": {"code": -32601, "message": "the method does not exist"}}
+    page = await read(tmp_path, {"net_peerCount": refused, "eth_syncing": refused, "web3_clientVersion": refused})
+    assert page("occ_target_up", node="odd") == 1
+    assert page("rpc_peers", node="odd") is None
+    assert page("rpc_syncing", node="odd") is None
+    assert page("rpc_client_info", node="odd") is None
+
+
+async def test_before_eip_1559_there_is_no_base_fee(tmp_path: Path) -> None:
+    page = await read(
+        tmp_path, {"latest": {key: value for key, value in HEALTHY["latest"].items() if key != "baseFeePerGas"}}
+    )
+    assert page("occ_target_up", node="odd") == 1
+    assert page("rpc_base_fee_wei", node="odd") is None
+
+
+@pytest.mark.parametrize("sent", ["my-own-node", "", "x" * 10_000, 'Geth/v1"}\n# evil', "sekret0123456789abcdef"])
+async def test_a_version_of_no_usual_form_is_other(tmp_path: Path, sent: str) -> None:
+    page = await read(tmp_path, {"web3_clientVersion": sent})
+    assert page("rpc_client_info", node="odd", version="other") == 1
+
+
+BLOCK = HEALTHY["latest"]
+BAD: list[tuple[str, dict[str, Any]]] = [
+    ("null block", {"latest": None}),
+    ("block as a list", {"latest": []}),
+    ("block as text", {"latest": "0x1"}),
+    ("height missing", {"latest": {**BLOCK, "number": None}}),
+    ("height as a number", {"latest": {**BLOCK, "number": 21_000_000}}),
+    ("height not hexadecimal", {"latest": {**BLOCK, "number": "0xzz"}}),
+    ("height without digits", {"latest": {**BLOCK, "number": "0x"}}),
+    ("height negative", {"latest": {**BLOCK, "number": "-0x1"}}),
+    ("height absurd", {"latest": {**BLOCK, "number": "0x" + "f" * 64}}),
+    ("height endless", {"latest": {**BLOCK, "number": "0x" + "f" * 100_000}}),
+    ("timestamp absurd", {"latest": {**BLOCK, "timestamp": "0x" + "f" * 20}}),
+    ("hash missing", {"latest": {**BLOCK, "hash": None}}),
+    ("hash short", {"latest": {**BLOCK, "hash": "0xab"}}),
+    ("base fee absurd", {"latest": {**BLOCK, "baseFeePerGas": "0x1" + "0" * 64}}),
+    ("base fee null", {"latest": {**BLOCK, "baseFeePerGas": None}}),
+    ("chain id null", {"eth_chainId": None}),
+    ("chain id true", {"eth_chainId": True}),
+    ("chain id as a number", {"eth_chainId": 1}),
+    ("syncing null", {"eth_syncing": None}),
+    ("syncing as text", {"eth_syncing": "false"}),
+    ("peers as an object", {"net_peerCount": {}}),
+    ("version as a list", {"web3_clientVersion": []}),
+    ("genesis null", {"0x0": None}),
+]
+
+
+@pytest.mark.parametrize(("what", "results"), BAD, ids=[what for what, _ in BAD])
+async def test_garbage_is_a_bad_response_and_the_other_node_is_undisturbed(
+    tmp_path: Path, what: str, results: dict[str, Any]
+) -> None:
+    page = await read(tmp_path, results)
+    assert page("occ_target_up", node="odd") == 0
+    assert page("occ_target_errors_total", node="odd", reason="bad_response") == 1
+    assert page("rpc_block_number", node="odd") is None
+    assert page("occ_target_up", node="fine") == 1
+    assert page("chain_head_block_number", chain="ethereum") == 0x1406F40
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"), [(-32000, "rpc_error"), (-32601, "not_supported"), (-32005, "rate_limited"), (3, "reverted")]
+)
+async def test_an_error_object_in_place_of_the_head_is_classified(tmp_path: Path, code: int, reason: str) -> None:
+    page = await read(tmp_path, {"latest": {"error": {"code": code, "message": "sekret says no"}}})
+    assert page("occ_target_errors_total", node="odd", reason=reason) == 1
+
+
+CHANGES: list[tuple[str, Change]] = [
+    ("one answer missing", lambda replies: replies[:1]),
+    ("one answer for all", lambda replies: replies[0]),
+    ("wrong ids", lambda replies: [{**reply, "id": reply["id"] + 100} for reply in replies]),
+    ("ids as text", lambda replies: [{**reply, "id": str(reply["id"])} for reply in replies]),
+    ("the same twice", lambda replies: [replies[0], *replies]),
+    ("a number", lambda _: 7),
+    ("null", lambda _: None),
+    ("a list of lists", lambda replies: [replies]),
+]
+
+
+@pytest.mark.parametrize(("what", "change"), CHANGES, ids=[what for what, _ in CHANGES])
+async def test_an_answer_that_does_not_fit_the_batch_is_a_bad_response(
+    tmp_path: Path, what: str, change: Change
+) -> None:
+    page = await read(tmp_path, change=change)
+    assert page("occ_target_errors_total", node="odd", reason="bad_response") == 1
+    assert page("occ_target_up", node="fine") == 1
+
+
+async def test_answers_may_come_in_any_order(tmp_path: Path) -> None:
+    page = await read(tmp_path, change=lambda replies: list(reversed(replies)))
+    assert page("rpc_block_number", node="odd") == 0x1406F40
+
+
+async def test_a_refused_batch_is_classified_by_its_error(tmp_path: Path) -> None:
+    refusal = {"jsonrpc": "2.0", "id": None, "error": {"code": -32005, "message": "batch too large"}}
+    page = await read(tmp_path, change=lambda _: refusal)
+    assert page("occ_target_errors_total", node="odd", reason="rate_limited") == 1
