@@ -1,0 +1,119 @@
+"""The demo's centre: which parts there are, where each listens, and what is written for them before they start."""
+
+import secrets
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from . import settings, timescale
+from .chain import anvil_part
+from .parts import ROOT, locate, web_assets
+from .processes import Part, free_ports
+
+NODES = ("alpha", "beta", "gamma")
+RULES = ROOT / "alerting-rules"
+
+
+class Centre:
+    """One run of the demo in a folder of its own; every address is on loopback, every port free a moment ago."""
+
+    def __init__(self, run: Path, scale: float) -> None:
+        self.run, self.scale = run, scale
+        self.logs, self._config = run / "logs", run / "config"
+        self._token = run / "secrets/am_token"
+        names = ("anvil", "proxy", "nodes", "receiver", "alertmanager", "prometheus")
+        free = iter(free_ports(len(names) + len(NODES)))
+        self._ports = {name: next(free) for name in (*names, *NODES)}
+        self.jobs = {name: self.address(name) for name in ("nodes", "receiver", "prometheus", "alertmanager")}
+
+    def address(self, name: str) -> str:
+        """HOST:PORT of a part or of one of the three nodes."""
+        return f"127.0.0.1:{self._ports[name]}"
+
+    def url(self, name: str) -> str:
+        return f"http://{self.address(name)}"
+
+    def write(self) -> None:
+        """The run's folder: configuration, and a token that only this user can read."""
+        for folder in (self.run, self.logs, self._config / "rules", self._token.parent):
+            folder.mkdir(parents=True, mode=0o700)
+        self._token.touch(mode=0o600)
+        self._token.write_text(secrets.token_urlsafe(32))
+        for name, document in self._documents().items():
+            self._write(name, document)
+
+    def write_rules(self) -> None:
+        """The shipped rules on the time scale; Prometheus reads them when it is told to reload."""
+        for kind in ("recording", "alerts"):
+            for file in sorted((RULES / kind).glob("*.yml")):
+                self._write(f"rules/{kind}-{file.name}", timescale.rules(_load(file), self.scale))
+
+    def stages(self) -> tuple[tuple[Part, ...], ...]:
+        """What may start at once, stage by stage: the chain, then all that look at it and at each other."""
+        anvil = anvil_part(self._ports["anvil"])
+        return (anvil,), (self._proxy(), self._nodes(), self._prometheus(), self._alertmanager(), self._receiver())
+
+    def addresses(self) -> Mapping[str, str]:
+        parts = {part.name: self.url(part.name) for stage in self.stages() for part in stage}
+        return {**parts, "rules": self.url("prometheus") + "/api/v1/rules"}
+
+    def _documents(self) -> Mapping[str, dict[str, Any]]:
+        own, prometheus, alertmanager = (self.url(name) for name in ("receiver", "prometheus", "alertmanager"))
+        return {
+            "nodes.yml": settings.nodes({name: self.url(name) for name in NODES}),
+            "receiver.yml": settings.receiver(
+                self.run / "receiver.db", self._token, own=own, prometheus=prometheus, alertmanager=alertmanager
+            ),
+            "prometheus.yml": settings.prometheus(
+                _load(RULES / "prometheus.yml"), self._config / "rules", self.jobs, occ_url=own, repo_url=ROOT.as_uri()
+            ),
+            "alertmanager.yml": settings.alertmanager(
+                _load(RULES / "alertmanager/alertmanager.yml"),
+                self.scale,
+                webhook=f"{own}/alertmanager",
+                token=self._token,
+            ),
+        }
+
+    def _write(self, name: str, document: dict[str, Any]) -> None:
+        (self._config / name).write_text(yaml.safe_dump(document, sort_keys=False, width=120))
+
+    def _proxy(self) -> Part:
+        command = [sys.executable, "-m", "demo.proxy", "--upstream", self.url("anvil")]
+        listen = ["--admin-port", str(self._ports["proxy"]), *(f"{name}={self._ports[name]}" for name in NODES)]
+        return self._part("proxy", [*command, *listen])
+
+    def _nodes(self) -> Part:
+        return self._part("nodes", [sys.executable, "-m", "exporters.nodes", *self._own_flags("nodes")])
+
+    def _receiver(self) -> Part:
+        return self._part("receiver", [sys.executable, "-m", "receiver", *self._own_flags("receiver")])
+
+    def _own_flags(self, name: str) -> list[str]:
+        return ["--config", str(self._config / f"{name}.yml"), "--web.listen-address", self.address(name)]
+
+    def _alertmanager(self) -> Part:
+        flags = ["--storage.path", str(self.run / "alertmanager"), "--cluster.listen-address="]
+        return self._part("alertmanager", [locate("alertmanager"), *self._go_flags("alertmanager"), *flags])
+
+    def _prometheus(self) -> Part:
+        binary = locate("prometheus")
+        flags = ["--storage.tsdb.path", str(self.run / "prometheus"), "--rules.alert.resend-delay=1s"]
+        if assets := web_assets(binary):
+            flags += [f"--web.local-assets={assets}/"]
+        return self._part("prometheus", [binary, *self._go_flags("prometheus"), *flags])
+
+    def _go_flags(self, name: str) -> list[str]:
+        listen = ["--web.listen-address", self.address(name), "--web.external-url", self.url(name)]
+        return ["--config.file", str(self._config / f"{name}.yml"), *listen]
+
+    def _part(self, name: str, command: list[str | Path]) -> Part:
+        return Part(name, command, f"{self.url(name)}/-/ready", environment={"PYTHONUNBUFFERED": "1"})
+
+
+def _load(file: Path) -> dict[str, Any]:
+    loaded: dict[str, Any] = yaml.safe_load(file.read_text())
+    return loaded

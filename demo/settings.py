@@ -1,0 +1,72 @@
+"""The configuration of every part, as documents: the shipped files with this run's addresses and one time scale."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from . import timescale
+from .chain import CHAIN_ID
+
+Document = dict[str, Any]
+
+CHAIN = "local"
+OCC = "occ"  # the one receiver of the shipped routes that is left something to send to
+
+
+def nodes(urls: Mapping[str, str]) -> Document:
+    """nodes.yml: one chain, seen through nodes of as many providers."""
+    seen_through = [{"name": name, "provider": name, "url": url} for name, url in urls.items()]
+    chain = {
+        "name": CHAIN,
+        "family": "evm",
+        "chain_id": CHAIN_ID,
+        "block_time": "1s",
+        "labels": {"team": "demo", "tier": "1"},
+        "nodes": seen_through,
+    }
+    defaults = {"interval": "1s", "timeout": "900ms", "stale_after": "10s"}
+    return {"scrape_interval": "1s", "defaults": defaults, "chains": [chain]}
+
+
+def receiver(database: Path, token: Path, *, own: str, prometheus: str, alertmanager: str) -> Document:
+    """receiver.yml."""
+    return {
+        "database": f"sqlite:///{database}",
+        "external_url": own,
+        "prometheus": {"url": prometheus},
+        "alertmanager": {"url": alertmanager},
+        "ingest": {"bearer": {"file": str(token)}},
+    }
+
+
+def prometheus(shipped: Document, rules: Path, jobs: Mapping[str, str], *, occ_url: str, repo_url: str) -> Document:
+    """Every second, instead of the shipped 15; `jobs` are addresses, HOST:PORT, by name."""
+    labels = {**shipped["global"].get("external_labels", {}), "occ_url": occ_url, "repo_url": repo_url}
+    return {
+        "global": {"scrape_interval": "1s", "evaluation_interval": "1s", "external_labels": labels},
+        "rule_files": [f"{rules}/*.yml"],
+        "alerting": {**shipped["alerting"], "alertmanagers": [_static(jobs["alertmanager"])]},
+        "scrape_configs": [{"job_name": name, **_static(address)} for name, address in jobs.items()],
+    }
+
+
+def _static(address: str) -> Document:
+    return {"static_configs": [{"targets": [address]}]}
+
+
+def alertmanager(shipped: Document, factor: float, *, webhook: str, token: Path) -> Document:
+    """The shipped routes on the demo's time scale. Every receiver but OCC's is emptied: nothing leaves the machine."""
+    receivers = [
+        _to_the_demo(each, webhook, token) if each["name"] == OCC else {"name": each["name"]}
+        for each in shipped["receivers"]
+    ]
+    if not any(each["name"] == OCC for each in receivers):
+        raise ValueError(f"the shipped alertmanager.yml has no receiver {OCC}")
+    kept: Document = {key: shipped[key] for key in ("inhibit_rules", "time_intervals") if key in shipped}
+    return {"route": timescale.routing(shipped["route"], factor), "receivers": receivers, **kept}
+
+
+def _to_the_demo(occ: Document, webhook: str, token: Path) -> Document:
+    credentials = {"authorization": {"type": "Bearer", "credentials_file": str(token)}}
+    shipped = occ["webhook_configs"][0]
+    return {"name": OCC, "webhook_configs": [{**shipped, "url": webhook, "http_config": credentials}]}

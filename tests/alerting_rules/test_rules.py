@@ -1,0 +1,201 @@
+"""The rules load, are written as people and routes need them, and do what their own tests say."""
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.alerting_rules import checks
+from tests.alerting_rules.checks import RULES, Alert, Document
+from tests.alerting_rules.conftest import Run
+
+Passes = Callable[[Alert, dict[str, str]], bool]
+
+NAMES = [alert.name for alert in checks.shipped_alerts()]
+
+
+def test_promtool_finds_nothing_to_say(promtool: Run) -> None:
+    checked = promtool("check", "rules", "--lint=all", "--lint-fatal", *checks.rule_files())
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+def test_the_example_configuration_loads_with_the_rules(promtool: Run) -> None:
+    checked = promtool("check", "config", "--lint=all", "--lint-fatal", RULES / "prometheus.yml")
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    assert checked.stdout.count("rules found") == len(checks.rule_files())
+
+
+def test_the_example_scrapes_the_jobs_that_the_rules_know_and_tells_no_replicas_apart() -> None:
+    example = checks.load(RULES / "prometheus.yml")
+    assert [job["job_name"] for job in example["scrape_configs"]] == ["nodes", "receiver", "prometheus", "alertmanager"]
+    (dropping,) = example["alerting"]["alert_relabel_configs"]
+    assert dropping["action"] == "labeldrop"
+    assert all(re.fullmatch(dropping["regex"], name) for name in example["global"]["external_labels"])
+    assert not any(re.fullmatch(dropping["regex"], name) for name in checks.LABELS)
+
+
+def test_every_alert_has_its_labels_and_annotations() -> None:
+    assert [fault for alert in checks.shipped_alerts() for fault in checks.alert_faults(alert)] == []
+
+
+def test_every_alert_is_seen_to_fire_exactly_and_to_stay_quiet() -> None:
+    assert list(checks.coverage_faults(NAMES, map(checks.load, checks.unit_tests()))) == []
+
+
+def test_every_rule_file_has_its_tests() -> None:
+    assert [f"{path.stem}_test" for path in checks.rule_files()] == [path.stem for path in checks.unit_tests()]
+
+
+@pytest.mark.parametrize("tests", checks.unit_tests(), ids=lambda path: path.stem)
+def test_the_rules_do_what_their_tests_say(promtool: Run, tests: Path) -> None:
+    tested = promtool("test", "rules", tests)
+    assert tested.returncode == 0, tested.stdout + tested.stderr
+
+
+# The checks above, seen to find something ---------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def sound() -> Alert:
+    return checks.shipped_alerts()[0]
+
+
+def with_(rule: Document, field: str, changed: dict[str, str]) -> Document:
+    return {**rule, field: {**rule[field], **changed}}
+
+
+def without(rule: Document, field: str, name: str) -> Document:
+    return {**rule, field: {key: value for key, value in rule[field].items() if key != name}}
+
+
+@pytest.mark.parametrize("name", sorted(checks.LABELS))
+def test_a_missing_label_is_found(sound: Alert, name: str) -> None:
+    ill = replace(sound, rule=without(sound.rule, "labels", name))
+    assert list(checks.alert_faults(ill)) == [f"{sound.name}: no label {name}"]
+
+
+@pytest.mark.parametrize("name", sorted(checks.ANNOTATIONS))
+def test_a_missing_or_empty_annotation_is_found(sound: Alert, name: str) -> None:
+    for rule in (without(sound.rule, "annotations", name), with_(sound.rule, "annotations", {name: ""})):
+        ill = replace(sound, rule=rule)
+        assert list(checks.alert_faults(ill)) == [f"{sound.name}: no annotation {name}"]
+
+
+@pytest.mark.parametrize(
+    ("changed", "fault"),
+    [
+        ({"severity": "critical"}, "severity critical is none of info, none, page, ticket"),
+        ({"domain": "pools"}, "domain pools in the file of meta"),
+    ],
+)
+def test_a_label_outside_its_values_is_found(sound: Alert, changed: dict[str, str], fault: str) -> None:
+    ill = replace(sound, rule=with_(sound.rule, "labels", changed))
+    assert list(checks.alert_faults(ill)) == [f"{sound.name}: {fault}"]
+
+
+def test_links_that_lead_elsewhere_are_found(sound: Alert) -> None:
+    links = {"runbook_url": "/runbooks/Other.md", "dashboard_url": "/d/none"}
+    ill = replace(sound, rule=with_(sound.rule, "annotations", links))
+    assert list(checks.alert_faults(ill)) == [
+        f"{sound.name}: runbook_url leads to /runbooks/Other.md",
+        f"{sound.name}: dashboard_url is no graph: /d/none",
+    ]
+
+
+def test_an_alert_without_tests_and_a_test_without_alert_are_found() -> None:
+    exact = {"exp_labels": dict.fromkeys(checks.LABELS), "exp_annotations": dict.fromkeys(checks.ANNOTATIONS)}
+    cases = [
+        {"alertname": "Fires", "exp_alerts": [exact]},
+        {"alertname": "Quiet", "exp_alerts": []},
+        {"alertname": "Watchdog", "exp_alerts": [exact]},
+        {"alertname": "Gone", "exp_alerts": [{"exp_labels": {}}]},
+    ]
+    faults = list(checks.coverage_faults(["Fires", "Quiet", "Watchdog"], [{"tests": [{"alert_rule_test": cases}]}]))
+    assert faults == [
+        "Gone: a test expects it without domain, entity, parent, severity",
+        f"Gone: a test expects it without {', '.join(sorted(checks.ANNOTATIONS))}",
+        "Quiet: no test in which it fires",
+        "Fires: no test in which it stays quiet",
+        "Gone: tested, but no such alert",
+    ]
+
+
+# The rules' own tests, seen to fail when a rule is changed ----------------------------------------------------------
+
+
+@pytest.fixture
+def passes(promtool: Run, tmp_path: Path) -> Passes:
+    """Whether an alert's own tests pass on that alert alone, with some of its fields changed."""
+
+    def run(alert: Alert, changed: dict[str, str]) -> bool:
+        group = {"name": "alone", "rules": [{**alert.rule, **changed}]}
+        tests = only(alert.name, checks.load(RULES / f"tests/{alert.domain}_test.yml"))
+        (tmp_path / "rule.yml").write_text(yaml.safe_dump({"groups": [group]}))
+        (tmp_path / "test.yml").write_text(yaml.safe_dump({**tests, "rule_files": ["rule.yml"]}))
+        tested = promtool("test", "rules", tmp_path / "test.yml")
+        assert tested.returncode == 0 or "got:" in tested.stdout + tested.stderr, tested.stderr
+        return tested.returncode == 0
+
+    return run
+
+
+def only(name: str, tests: Document) -> Document:
+    cut = [
+        {**test, "alert_rule_test": [case for case in test["alert_rule_test"] if case["alertname"] == name]}
+        for test in tests["tests"]
+    ]
+    return {**tests, "tests": [test for test in cut if test["alert_rule_test"]]}
+
+
+@pytest.mark.parametrize("alert", checks.shipped_alerts(), ids=lambda alert: alert.name)
+def test_a_rule_that_says_always_or_never_fails_its_tests(passes: Passes, alert: Alert) -> None:
+    assert passes(alert, {})
+    assert not passes(alert, {"expr": "vector(1) > 1", "for": "0s"})
+    assert passes(alert, {"expr": "vector(1)", "for": "0s"}) == (alert.name in checks.ALWAYS_FIRING)
+
+
+# Each clause that keeps an alert from crying wolf or from being forgotten: field, what stands there, what it becomes.
+CLAUSES = [
+    ("NodeDown", "expr", "avg_over_time", "min_over_time"),
+    ("NodeDown", "expr", "< 0.5", "== 0"),
+    ("NodeDown", "expr", "(chain, node)", "(chain, node, instance)"),
+    ("NodeDown", "for", "1m", "0s"),
+    ("NodeLagging", "expr", "quantile_over_time(0.5, rpc_block_lag_blocks[1m])", "rpc_block_lag_blocks"),
+    ("NodeLagging", "expr", "rpc_block_lag_blocks[1m]) > 3", "rpc_block_lag_blocks[1m]) > 1"),
+    ("NodeLagging", "expr", "rpc_block_lag_seconds[1m]) > 5", "rpc_block_lag_seconds[1m]) > 1"),
+    ("NodeLagging", "expr", "< 0.5", "< 0"),
+    ("NodeLagging", "for", "30s", "0s"),
+    ("NodeWrongChain", "expr", "min_over_time(rpc_chain_id_matches[10m])", "rpc_chain_id_matches"),
+    ("NodeWrongChain", "expr", "min_over_time(rpc_genesis_hash_matches[10m])", "rpc_genesis_hash_matches"),
+    ("ChainStalled", "expr", "max_over_time(chain_head_block_number[1m])", "chain_head_block_number"),
+    ("ChainStalled", "expr", "max_over_time(chain_head_block_number[1m] offset", "(chain_head_block_number offset"),
+    ("ChainStalled", "expr", "offset 3m", "offset 1m"),
+    ("ChainStalled", "expr", "<=", "<"),
+    ("ChainStalled", "expr", "== 1", ">= 0"),
+    ("ChainBlind", "expr", "max_over_time(chain_nodes_healthy[1m])", "chain_nodes_healthy"),
+    ("ChainBlind", "expr", "max_over_time(occ_target_up", "min_over_time(occ_target_up"),
+    ("ChainBlind", "for", "1m", "0s"),
+    ("SightLost", "expr", "min without", "max without"),
+    ("SightLost", "expr", "avg_over_time(occ_target_stale[5m])", "occ_target_stale"),
+    ("SightLost", "expr", "max_over_time(occ_target_up[5m])", "occ_target_up"),
+    ("SightLost", "expr", "max_over_time(occ_target_configured[5m])", "occ_target_configured"),
+    ("SightLost", "for", "2m", "0s"),
+    ("ExporterAbsent", "expr", "max by (job)", "min by (job)"),
+    ("ExporterAbsent", "expr", "max_over_time", "min_over_time"),
+    ("ExporterAbsent", "expr", 'or absent(up{job="nodes"})', ""),
+    ("ExporterAbsent", "expr", 'or absent(up{job="receiver"})', ""),
+    ("ExporterAbsent", "for", "1m", "0s"),
+    ("ReceiverSilent", "expr", "> 0.9", ">= 0"),
+    ("ReceiverSilent", "expr", ' and last_over_time(up{job="receiver"}[1m] offset 10m) == 1', ""),
+    ("ReceiverSilent", "expr", "unless", "and"),
+]
+
+
+@pytest.mark.parametrize(("name", "field", "old", "new"), CLAUSES)
+def test_no_clause_is_idle(passes: Passes, name: str, field: str, old: str, new: str) -> None:
+    (alert,) = (alert for alert in checks.shipped_alerts() if alert.name == name)
+    assert old in alert.rule[field]
+    assert not passes(alert, {field: alert.rule[field].replace(old, new, 1)})
