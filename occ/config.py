@@ -32,7 +32,7 @@ from pydantic import (
 from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 from yarl import URL
 
-from occ.document import Document
+from occ.document import SURROGATE, Document
 from occ.errors import ConfigError, Problem
 
 MAX_FILE_BYTES = 10_000_000
@@ -111,8 +111,9 @@ class _Context:
 # --- types that models use -------------------------------------------------------------------------------------------
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
-_DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|[smhdw]))+")
+_DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|[smhdw]))+", re.ASCII)
 _DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|[smhdw])")
+_ENV_NAME = re.compile(r"[A-Z_][A-Z0-9_]*")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
 
 
@@ -148,11 +149,9 @@ def _secret(value: object, info: ValidationInfo[_Context]) -> Secret:
     context = info.context
     match value:
         case {"env": str(name), **rest} if not rest:
-            text = context.env.get(name, "")
-            if not text:
-                raise refuse(f"environment variable {name} is not set")
+            text = _secret_variable(context.env, name)
         case {"file": str(path), **rest} if not rest:
-            text = _secret_file(context.base / path, path)
+            text = _secret_file(context.base / path)
         case str():
             raise refuse("a secret does not stand in the file: write {env: NAME} or {file: PATH}")
         case _:
@@ -161,17 +160,31 @@ def _secret(value: object, info: ValidationInfo[_Context]) -> Secret:
     return Secret(text)
 
 
-def _secret_file(path: Path, shown: str) -> str:
+def _secret_variable(env: Mapping[str, str], name: str) -> str:
+    """The name is repeated only where it looks like one: a secret may have been written in its place."""
+    text = env.get(name, "")
+    if not text:
+        known = f"environment variable {name}" if _ENV_NAME.fullmatch(name) else "the environment variable named here"
+        raise refuse(f"{known} is not set")
+    if SURROGATE.search(text):
+        raise refuse("the environment variable named here does not hold text")
+    return text
+
+
+def _secret_file(path: Path) -> str:
     try:
         with path.open("rb") as file:
             raw = file.read(MAX_SECRET_BYTES + 1)
+    except (OSError, ValueError) as error:
+        raise refuse(f"can not read the file named here: {getattr(error, 'strerror', 'not a path')}") from None
+    if len(raw) > MAX_SECRET_BYTES:
+        raise refuse("the file named here is too large for a secret")
+    try:
         text = raw.decode().strip()
-    except OSError as error:
-        raise refuse(f"can not read {shown}: {error.strerror}") from None
     except UnicodeDecodeError:
-        raise refuse(f"{shown} is not text") from None
-    if not text or len(raw) > MAX_SECRET_BYTES:
-        raise refuse(f"{shown} is {'too large for a secret' if text else 'empty'}")
+        raise refuse("the file named here is not text") from None
+    if not text:
+        raise refuse("the file named here is empty")
     return text
 
 
@@ -197,7 +210,8 @@ def _url(schemes: tuple[str, ...]) -> Callable[[object, ValidationInfo[_Context]
 def _secret_parts(text: str, url: URL) -> Iterable[str]:
     """The whole URL, and of its parts those that can hold a key."""
     yield text
-    parts = [url.user or "", url.password or "", *url.raw_path.split("/"), *url.query.values()]
+    bare = (name for name, value in url.query.items() if not value)
+    parts = [url.user or "", url.password or "", *url.raw_path.split("/"), *url.query.values(), *bare]
     yield from (part for part in parts if len(part) >= 6)  # noqa: PLR2004 - shorter ones are words such as `v2` or `rpc`
 
 
@@ -253,7 +267,8 @@ def _doubles(value: object, keys: tuple[str, ...]) -> Iterable[tuple[int, str]]:
         if found:
             first = seen.setdefault(found, index)
             if first != index:
-                yield index, f'"{"/".join(found)}" is there already, as item {first}'
+                shown = f'"{"/".join(found)}" ' if all(map(_NAME.fullmatch, found)) else ""
+                yield index, f"{shown}is there already, as item {first}"
 
 
 def _again(details: ErrorDetails, known: tuple[str, ...] = ()) -> InitErrorDetails:
@@ -344,7 +359,7 @@ def load(path: str | Path, model: type[M], env: Mapping[str, str] | None = None)
         for details in error.errors(include_url=False):
             document.problem((*details["loc"], *details.get("ctx", {}).get("at", ())), _message(details))
     if document.problems or config is None:
-        raise ConfigError(sorted(set(document.problems), key=lambda problem: (problem.line or 0, problem.path)))
+        raise ConfigError(sorted(set(document.problems), key=lambda it: (it.line or 0, it.path, it.message)))
     return Loaded(config, frozenset(context.secrets), hashlib.sha256(raw).hexdigest()[:12])
 
 
@@ -373,6 +388,8 @@ _MESSAGES = {
     "model_type": "expected a mapping, got {got}",
     "model_attributes_type": "expected a mapping, got {got}",
     "literal_error": "expected {expected}",
+    "union_tag_not_found": "needs {discriminator}",
+    "union_tag_invalid": "expected, for {discriminator}, one of {expected_tags}",
     "string_too_short": "needs at least {min_length} characters",
     "string_too_long": "has more than {max_length} characters",
     "greater_than": "must be greater than {gt}",

@@ -38,6 +38,12 @@ for _tag, _pattern, _first in (
 ):
     _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(rf"(?:{_pattern})\Z"), _first)
 
+SURROGATE = re.compile(r"[\ud800-\udfff]")
+"""Half a character: from an environment that is not UTF-8, or an escape such as `\\ud800`."""
+
+_NULL = "tag:yaml.org,2002:null"
+_PLAIN = _Loader("")
+_QUOTED = re.compile(r" '[^'<\\]{2,}'")
 _VARIABLE = re.compile(r"\$(\$\{)|\$\{([A-Za-z_][A-Za-z0-9_]*)\}|\$\{")
 
 
@@ -51,30 +57,41 @@ class Document:
         self.substituted: set[str] = set()
         self._lines: dict[Loc, int] = {}
         self._nodes = 0
+        self._unknown: set[Loc] = set()
 
     def data(self, raw: bytes) -> object:
         try:
-            root = yaml.compose(raw.decode("utf-8"), Loader=_Loader)
-        except UnicodeDecodeError:
-            raise ConfigError([Problem(self.file, None, "", "is not UTF-8 text")]) from None
+            text = raw.decode("utf-8")
+            root = yaml.compose(text, Loader=_Loader)
+        except UnicodeDecodeError as error:
+            raise self._unreadable(raw[: error.start].count(b"\n") + 1, "is not UTF-8 text") from None
+        except yaml.reader.ReaderError as error:
+            line = text[: error.position].count("\n") + 1
+            raise self._unreadable(
+                line, f"not YAML: a character that does not belong in it, U+{int(error.character):04X}"
+            ) from None
         except yaml.MarkedYAMLError as error:
             mark = error.problem_mark or error.context_mark
-            raise ConfigError(
-                [Problem(self.file, mark.line + 1 if mark else None, "", f"not YAML: {error.problem}")]
-            ) from None
-        except (yaml.YAMLError, RecursionError) as error:
-            raise ConfigError([Problem(self.file, None, "", f"not YAML: {_first_line(error)}")]) from None
-        if root is None:
-            raise ConfigError([Problem(self.file, None, "", "is empty")])
+            raise self._unreadable(mark.line + 1 if mark else None, f"not YAML: {_said(error)}") from None
+        except RecursionError:
+            raise self._unreadable(None, "too deeply nested, or too large") from None
+        if root is None or root.tag == _NULL:
+            raise self._unreadable(None, "is empty")
         if not isinstance(root, yaml.MappingNode):
-            raise ConfigError([Problem(self.file, root.start_mark.line + 1, "", "expected a mapping at the top")])
+            raise self._unreadable(root.start_mark.line + 1, "expected a mapping at the top")
         return self._value(root, ())
+
+    def _unreadable(self, line: int | None, message: str) -> ConfigError:
+        return ConfigError([Problem(self.file, line, "", message)])
 
     def _value(self, node: yaml.Node, loc: Loc) -> object:
         self._lines.setdefault(loc, node.start_mark.line + 1)
         self._nodes += 1
         if len(loc) > MAX_DEPTH or self._nodes > MAX_NODES:
-            raise ConfigError([Problem(self.file, node.start_mark.line + 1, "", "too deeply nested, or too large")])
+            raise self._unreadable(node.start_mark.line + 1, "too deeply nested, or too large")
+        if node.tag != _implied(node):
+            self._not_known(node, loc, "tags are not used here")
+            return None
         match node:
             case yaml.MappingNode():
                 return self._mapping(node, loc)
@@ -111,18 +128,19 @@ class Document:
                 return self._integer(text, node, loc)
             case "float":
                 return float(text.lower().replace(".inf", "inf").replace(".nan", "nan"))
-            case "str":
-                return _VARIABLE.sub(lambda match: self._variable(match, node, loc), text)
             case _:
-                self.problems.append(
-                    Problem(self.file, node.start_mark.line + 1, dotted(loc), "tags are not used here")
-                )
-                return text
+                return self._string(text, node, loc)
+
+    def _string(self, text: str, node: yaml.Node, loc: Loc) -> str:
+        value = _VARIABLE.sub(lambda match: self._variable(match, node, loc), text)
+        if SURROGATE.search(value):
+            self._not_known(node, loc, "holds a character that is no text")
+        return value
 
     def _integer(self, text: str, node: yaml.Node, loc: Loc) -> object:
         if len(text) <= 40:  # noqa: PLR2004 - a 128-bit number; longer ones are a slip, and slow to parse
             return int(text)
-        self.problems.append(Problem(self.file, node.start_mark.line + 1, dotted(loc), "a number with too many digits"))
+        self._not_known(node, loc, "a number with too many digits")
         return 0
 
     def _variable(self, match: re.Match[str], node: yaml.Node, loc: Loc) -> str:
@@ -136,22 +154,41 @@ class Document:
                 if name
                 else "`${` needs a variable's name and `}`; `$${` is a plain `${`"
             )
-            self.problems.append(Problem(self.file, node.start_mark.line + 1, dotted(loc), message))
+            self._not_known(node, loc, message)
             return "unset"
         if len(value) >= 6:  # noqa: PLR2004 - a shorter one is no key, and masking it would garble the logs
             self.substituted.add(value)
         return value
 
+    def _not_known(self, node: yaml.Node, loc: Loc, message: str) -> None:
+        """Notes why a value can not be known; whatever else would be said of it is said of a stand-in."""
+        self.problems.append(Problem(self.file, node.start_mark.line + 1, dotted(loc), message))
+        self._unknown.add(loc)
+
     def problem(self, loc: Loc, message: str) -> None:
         """Notes a problem, on the line of the nearest thing that stands in the file."""
+        if loc in self._unknown:
+            return
         line = next(self._lines[loc[:n]] for n in range(len(loc), -1, -1) if loc[:n] in self._lines)
         self.problems.append(Problem(self.file, line, dotted(loc), message))
 
 
 def dotted(loc: Loc) -> str:
     """`("chains", 0, "name")` as `chains[0].name`."""
-    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in loc).lstrip(".")
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{_in_one_line(part)}" for part in loc).lstrip(".")
 
 
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]
+def _in_one_line(key: str) -> str:
+    return key if key.isprintable() else ascii(key)[1:-1]
+
+
+def _implied(node: yaml.Node) -> str:
+    """The tag that a node has by itself; where another one is written out, it differs."""
+    quoted = bool(getattr(node, "style", None))
+    return str(_PLAIN.resolve(type(node), node.value, (not quoted, quoted)))  # type: ignore[no-untyped-call]
+
+
+def _said(error: yaml.MarkedYAMLError) -> str:
+    """What the parser says, without the words that it repeats from the file."""
+    problem = _QUOTED.sub("", error.problem or "")
+    return f"{error.context}, {problem}" if problem.startswith("but ") else problem

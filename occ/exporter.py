@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import platform
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
-from typing import Generic, TypeVar
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
 
-from prometheus_client import GC_COLLECTOR, PLATFORM_COLLECTOR, PROCESS_COLLECTOR, disable_created_metrics
-
-from occ import __version__, config, flags, logs, metrics, web
+from occ import config, flags, logs, process, web
 from occ.errors import ConfigError
-from occ.job import Job
-from occ.metrics import KERNEL_FAMILIES, Catalogue, Family
-from occ.page import Column, Page
-from occ.poller import Derive, Poller
+from occ.job import Job, Pins
+from occ.metrics import Family
+from occ.page import Page
+from occ.poller import Board, Derive, Poller
 
 log = logging.getLogger(__name__)
 
@@ -27,10 +24,19 @@ C = TypeVar("C", bound=config.ExporterConfig)
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What an exporter does with a configuration: the jobs to run, and what to derive from all of them."""
+    """What an exporter does with a configuration: the jobs to run, and what to derive from all of them.
+
+    `pin` takes the heights from a board at which all nodes are asked the next time; jobs find them in `pins`.
+    """
 
     jobs: tuple[Job, ...]
     derive: Derive = lambda _: ()
+    pin: Callable[[Board], Mapping[str, int]] = lambda _: {}
+    pins: Pins = field(default_factory=Pins)
+
+    def poller(self, name: str, page: Page, **others: Any) -> Poller:
+        """The poller that does it."""
+        return Poller(name, self.jobs, page, derive=self.derive, pin=self.pin, pins=self.pins, **others)
 
 
 @dataclass(frozen=True)
@@ -64,33 +70,25 @@ def main(exporter: Exporter[C], argv: list[str] | None = None) -> int:
         return 1
 
 
-def new_page(name: str, digest: str, families: Iterable[Family], limit: int = 200_000) -> Page:
-    """An empty page of a process: its facts are on it, and the metrics of Python and of the process."""
-    disable_created_metrics()  # type: ignore[no-untyped-call]
-    page = Page(Catalogue((*KERNEL_FAMILIES, *families)), limit)
-    for collector in (PROCESS_COLLECTOR, PLATFORM_COLLECTOR, GC_COLLECTOR):
-        page.registry.register(collector)
-    build = {"exporter": name, "version": __version__, "python": platform.python_version()}
-    used = {"exporter": name, "hash": digest}
-    page.put("process", [Column(metrics.BUILD_INFO, (build,), (1.0,)), Column(metrics.CONFIG_INFO, (used,), (1.0,))])
-    return page
-
-
 async def _once(exporter: Exporter[C], loaded: config.Loaded[C]) -> int:
-    page = new_page(exporter.name, loaded.digest, exporter.families, loaded.config.limits.series)
+    page = process.new_page(exporter.name, loaded.digest, exporter.families, loaded.config.limits.series)
     async with exporter.build(loaded.config, page) as plan:
-        poller = Poller(exporter.name, plan.jobs, page, derive=plan.derive)
+        poller = plan.poller(exporter.name, page)
         await poller.once()
         sys.stdout.write(poller.render().decode())
     return 0
 
 
 async def _serve(exporter: Exporter[C], loaded: config.Loaded[C], address: flags.Address) -> int:
-    page = new_page(exporter.name, loaded.digest, exporter.families, loaded.config.limits.series)
+    page = process.new_page(exporter.name, loaded.digest, exporter.families, loaded.config.limits.series)
     async with exporter.build(loaded.config, page) as plan:
-        poller = Poller(exporter.name, plan.jobs, page, derive=plan.derive)
+        poller = plan.poller(exporter.name, page)
         app = web.application(
-            name=exporter.name, summary=exporter.summary, page=poller.render, ready=lambda: poller.ready
+            name=exporter.name,
+            summary=exporter.summary,
+            page=page,
+            render=poller.render,
+            ready=lambda: poller.ready,
         )
         async with web.serving(app, address):
             return await _until_ended(poller)
@@ -98,7 +96,7 @@ async def _serve(exporter: Exporter[C], loaded: config.Loaded[C], address: flags
 
 async def _until_ended(poller: Poller) -> int:
     """Until a signal says so, or the poller ends by itself, which it never should."""
-    polling, told = asyncio.create_task(poller.run()), asyncio.create_task(web.until_told())
+    polling, told = asyncio.create_task(poller.run()), asyncio.create_task(process.until_told())
     await asyncio.wait((polling, told), return_when=asyncio.FIRST_COMPLETED)
     failed = polling.done()
     if failed:

@@ -75,20 +75,25 @@ class Readings(Mapping[Target, R]):
 class Pace:
     """Timing of a job, in seconds: between two reads, until one is given up, until values are no longer shown.
 
-    A target that fails again and again is asked ever less often, but at least every `patience`.
+    A target that fails again and again is asked ever less often, but at least every `patience`. A stream that says nothing
+    for `silence` has failed.
     """
 
     interval: float
     timeout: float
     stale_after: float
     patience: float = 30.0
+    silence: float = 30.0
 
     def wait_after(self, failures: int) -> float:
         """Seconds until a target is due again after that many failures in a row."""
         return min(self.interval * 2.0 ** min(max(failures - 1, 0), 30), max(self.interval, self.patience))
 
 
+_SILENT = SourceError(Reason.INTERNAL, "the read said nothing of this target")
+
 Results = AsyncIterator[Mapping[Target, Any]]
+Stream = Callable[[tuple[Target, ...]], Results]
 Read = Callable[[tuple[Target, ...]], Awaitable[Mapping[Target, R | SourceError]]]
 
 
@@ -96,7 +101,9 @@ class Job(Protocol):
     """The only thing that the poller runs. One job may read a thousand targets at once.
 
     `results` reads the targets that are due, once, and tells outcomes (a reading or a SourceError) as they become known.
-    `columns` and `events` are pure; `columns` gets the fresh readings of all the job's targets.
+    Where there is a `stream`, it is preferred: it tells outcomes until it fails, and only then are targets read. Where there
+    is a `wake`, a read begins as soon as it returns, and after the interval if it does not. `columns` and `events` are pure;
+    `columns` gets the fresh readings of all the job's targets.
     """
 
     @property
@@ -107,6 +114,10 @@ class Job(Protocol):
     def pace(self) -> Pace: ...
     @property
     def families(self) -> Sequence[Family]: ...
+    @property
+    def stream(self) -> Stream | None: ...
+    @property
+    def wake(self) -> Callable[[], Awaitable[object]] | None: ...
 
     def results(self, due: tuple[Target, ...]) -> Results: ...
     def columns(self, readings: Readings[Any]) -> Iterable[Column]: ...
@@ -119,7 +130,7 @@ def _no_events(_before: object, _reading: object) -> Iterable[Event]:
 
 @dataclass(frozen=True)
 class Polled(Generic[R]):
-    """A job that is read again and again; made by `every`."""
+    """A job that is read again and again; made by `every` and `on_head`."""
 
     check: str
     targets: tuple[Target, ...]
@@ -128,6 +139,8 @@ class Polled(Generic[R]):
     read: Read[R]
     columns: Callable[[Readings[R]], Iterable[Column]]
     events: Callable[[R | None, R], Iterable[Event]] = _no_events
+    stream: Stream | None = None
+    wake: Callable[[], Awaitable[object]] | None = None
     together: bool = False
     at_once: int = 64
 
@@ -149,16 +162,17 @@ class Polled(Generic[R]):
 
     async def _attempt(self, group: tuple[Target, ...], gate: asyncio.Semaphore) -> Mapping[Target, R | SourceError]:
         async with gate, asyncio.timeout(self.pace.timeout):
-            return await self.read(group)
+            answers = await self.read(group)
+        return {target: answers.get(target, _SILENT) for target in group}
 
 
 def _outcomes(task: asyncio.Task[Any], group: tuple[Target, ...], timeout: float) -> Mapping[Target, Any]:
     """What a finished read says of each of its targets; nothing that was asked for goes unanswered."""
-    error = task.exception()
+    # Cancelled from within (by what it awaited): were it let through, it would end the job as if the process ended.
+    error = asyncio.CancelledError() if task.cancelled() else task.exception()
     if error is None:
-        silent = SourceError(Reason.INTERNAL, "the read said nothing of this target")
-        answers = task.result()
-        return {target: answers.get(target, silent) for target in group}
+        answers: Mapping[Target, Any] = task.result()
+        return answers
     if isinstance(error, TimeoutError):
         error = SourceError(Reason.TIMEOUT, f"no answer within {timeout:g} s")
     elif not isinstance(error, SourceError):
@@ -170,3 +184,52 @@ def _outcomes(task: asyncio.Task[Any], group: tuple[Target, ...], timeout: float
 def every(pace: Pace, read: Read[R], **parts: Any) -> Polled[R]:
     """A job that reads its targets at the pace; `parts` are the other fields of `Polled`."""
     return Polled(pace=pace, read=read, **parts)
+
+
+class Heads:
+    """The head of a chain as it is announced, for whoever waits for the next one."""
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._next = asyncio.Event()
+
+    def announce(self) -> None:
+        """There is a new head."""
+        self._count += 1
+        self._next.set()
+        self._next = asyncio.Event()
+
+    def waiter(self) -> Callable[[], Awaitable[None]]:
+        """A function that returns when there is a head which it has not returned for; none is missed between two calls."""
+        seen = self._count
+
+        async def wait() -> None:
+            nonlocal seen
+            while seen == self._count:
+                await self._next.wait()
+            seen = self._count
+
+        return wait
+
+
+def on_head(heads: Heads, pace: Pace, read: Read[R], **parts: Any) -> Polled[R]:
+    """A job that reads its targets at every new head, and at the pace's interval while there is none."""
+    return Polled(pace=pace, read=read, wake=heads.waiter(), **parts)
+
+
+class Pins:
+    """The height at which all nodes of a chain are asked for the same thing: one step back, from the last board."""
+
+    def __init__(self) -> None:
+        self._heights: Mapping[str, int] = {}
+
+    def __call__(self, chain: str) -> int | None:
+        """The chain's pinned height; None until there was a board to take it from."""
+        return self._heights.get(chain)
+
+    def set(self, heights: Mapping[str, int]) -> None:
+        """Replaces all pins; for the poller alone."""
+        self._heights = dict(heights)
+
+    def __bool__(self) -> bool:
+        return bool(self._heights)

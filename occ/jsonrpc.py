@@ -6,6 +6,7 @@ Foreign errors are mapped here, by table. No message repeats what the far side s
 from __future__ import annotations
 
 import asyncio
+import errno
 import itertools
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -15,6 +16,7 @@ from typing import Any
 import aiohttp
 import orjson
 from aiohttp import client_exceptions as failures
+from aiohttp.http_exceptions import ContentEncodingError
 
 from occ.config import Secret
 from occ.errors import RateLimitError, Reason, RpcError, SourceError
@@ -31,13 +33,16 @@ _FAILURES: tuple[tuple[type[BaseException], Reason, str], ...] = (
     (failures.ClientConnectorDNSError, Reason.DNS, "the host's name is not known"),
     (failures.ClientSSLError, Reason.TLS, "TLS failed"),
     (failures.ServerFingerprintMismatch, Reason.TLS, "TLS failed"),
-    (failures.ClientConnectorError, Reason.CONNECT, "the connection is refused"),
+    (failures.ClientConnectorError, Reason.CONNECT, "can not connect"),
     (failures.ClientPayloadError, Reason.CONNECT, "the connection closed in the middle of the answer"),
     (failures.ServerConnectionError, Reason.CONNECT, "the connection closed before an answer"),
     (failures.ClientResponseError, Reason.BAD_RESPONSE, "not HTTP"),
     (failures.ClientError, Reason.CONNECT, "the connection failed"),
     (OSError, Reason.CONNECT, "the connection failed"),
+    (UnicodeError, Reason.DNS, "the host's name can not be one"),
 )
+
+_EXHAUSTED = {errno.EMFILE, errno.ENFILE}
 
 _STATUS = {401: Reason.AUTH, 403: Reason.AUTH, 408: Reason.TIMEOUT}
 
@@ -48,7 +53,6 @@ _CODES = {
     -32004: Reason.NOT_SUPPORTED,
     -32005: Reason.RATE_LIMITED,
     429: Reason.RATE_LIMITED,
-    -32001: Reason.RPC_ERROR,
 }
 
 
@@ -116,18 +120,22 @@ class Client:
         return [found.get(number, silent) for number in numbers]
 
     async def _exchange(self, body: object, method: str) -> Any:
-        began, error = time.perf_counter(), None
+        payload, began = orjson.dumps(body), time.perf_counter()
+        error: SourceError | None = SourceError(Reason.INTERNAL, "failed in our own code")
         try:
-            return await self._post(orjson.dumps(body))
+            reply = await self._post(payload)
         except SourceError as failure:
             error = failure
             raise
         except asyncio.CancelledError:
             error = SourceError(Reason.TIMEOUT, "given up by the caller")
             raise
-        except (aiohttp.ClientError, OSError) as failure:
+        except (aiohttp.ClientError, OSError, UnicodeError) as failure:
             error = classified(failure)
             raise error from None
+        else:
+            error = None
+            return reply
         finally:
             self._observe(Request(method, time.perf_counter() - began, error))
 
@@ -149,6 +157,10 @@ class Client:
 
 def classified(error: BaseException) -> SourceError:
     """The SourceError for what aiohttp or the system raised."""
+    if isinstance(error, OSError) and error.errno in _EXHAUSTED:
+        return SourceError(Reason.INTERNAL, "too many open files on this side")
+    if isinstance(error.__cause__, ContentEncodingError):
+        return _bad("an answer that can not be decompressed")
     for kind, reason, message in _FAILURES:
         if isinstance(error, kind):
             return SourceError(reason, message)

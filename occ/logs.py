@@ -17,11 +17,11 @@ LEVELS = ("debug", "info", "warning", "error")
 Format = Literal["text", "json"]
 MASK = "***"
 _MIN_SECRET = 4
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
 class Masker:
-    """Replaces secrets in a text: as they are, URL-encoded, and in base64 wherever they begin in it."""
+    """Replaces secrets in a text: as they are, as Python shows them, URL-encoded, and in base64 wherever they begin."""
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         needles = {form for secret in secrets if len(secret) >= _MIN_SECRET for form in _forms(secret)}
@@ -33,7 +33,7 @@ class Masker:
 
 
 def _forms(secret: str) -> Iterable[str]:
-    yield from (secret, quote(secret, safe=""), quote(secret), quote_plus(secret))
+    yield from (secret, repr(secret)[1:-1], quote(secret, safe=""), quote(secret), quote_plus(secret))
     raw = secret.encode()
     for shift in range(3):
         # Base64 of the secret inside a longer text: only the digits that the secret alone decides.
@@ -51,9 +51,21 @@ class _Formatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         at = f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(record.created))}.{int(record.msecs):03d}Z"
-        message = _CONTROL.sub(lambda match: repr(match[0])[1:-1], record.getMessage())
-        trace = self.formatException(record.exc_info) if record.exc_info else ""
-        return self._render(at, record, self._mask(message), self._mask(trace))
+        message = _escaped(self._mask(_said(record)))
+        trace = self._mask(self.formatException(record.exc_info)) if record.exc_info else ""
+        return self._render(at, record, message, "\n".join(map(_escaped, trace.split("\n"))))
+
+
+def _said(record: logging.LogRecord) -> str:
+    """The message; where its arguments do not fit, both, since logging itself would print them without a mask."""
+    try:
+        return record.getMessage()
+    except (TypeError, ValueError, KeyError):
+        return f"{record.msg} {record.args}"
+
+
+def _escaped(text: str) -> str:
+    return _CONTROL.sub(lambda match: ascii(match[0])[1:-1], text)
 
 
 def _as_text(at: str, record: logging.LogRecord, message: str, trace: str) -> str:

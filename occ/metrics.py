@@ -186,6 +186,14 @@ POLL_DURATION = Family(
     unit="seconds",
     buckets=UPSTREAM_BUCKETS,
 )
+EVENT_LOOP_LAG = Family(
+    "occ_event_loop_lag_seconds",
+    Kind.HISTOGRAM,
+    "How late a timer of the process fires: what anything in it may have to wait.",
+    ("exporter",),
+    unit="seconds",
+    buckets=(0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0),
+)
 SERIES = Family("occ_series", Kind.GAUGE, "Series on the page from this check's readings.", ("exporter", "check"))
 SERIES_LIMIT_EXCEEDED = Family(
     "occ_series_limit_exceeded_total",
@@ -212,6 +220,7 @@ KERNEL_FAMILIES = (
     TARGET_ERRORS,
     TARGET_INFO,
     POLL_DURATION,
+    EVENT_LOOP_LAG,
     SERIES,
     SERIES_LIMIT_EXCEEDED,
     CONFIG_INFO,

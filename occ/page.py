@@ -2,27 +2,39 @@
 
 A `Column` is a family, its label rows and their values. A source (a job, mostly) puts all its columns at once under its
 key, and what it had there before is gone. While a column's rows are the same object as before, the text around its
-numbers is kept and only the numbers are written anew. Counters are the page's own: they only grow.
+numbers is kept, with a hole for each number: new numbers are written in one call and poured into the holes. So a scrape
+only joins pieces that are ready. Counters are the page's own: they only grow.
+
+One body serves both formats; only the heads of the families differ. Histograms and the metrics of the process live in a
+`prometheus_client` registry, which is slow to write: `refresh` does that once a second, not the scrape.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import Enum
 
 import orjson
+from isal import igzip
 from prometheus_client import CollectorRegistry, Histogram, generate_latest
+from prometheus_client.openmetrics import exposition as openmetrics
 
 from occ.errors import CatalogueError
-from occ.metrics import Catalogue, Family, Kind
-
-CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+from occ.metrics import LABELS, Catalogue, Family, Kind
 
 Labels = Mapping[str, str]
 Rows = tuple[Labels, ...]
 
-_TEXT_TYPES = {Kind.INFO: "gauge", Kind.STATESET: "gauge"}
+GZIP_LEVEL = 1
+
+
+class Format(Enum):
+    """The ways to write a page, by content type."""
+
+    TEXT = "text/plain; version=0.0.4; charset=utf-8"
+    OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,26 +57,25 @@ class Event:
 
 @dataclass(slots=True, eq=False)
 class _Block:
-    """A column on the page: its text around the numbers, and its bytes once asked for."""
+    """A column on the page: its text with a hole for each number, the same filled, and its place among all blocks."""
 
-    column: Column
-    prefixes: tuple[bytes, ...]
+    family: Family
+    rows: Rows
     template: bytes
-    body: bytes | None = None
-
-    def render(self) -> bytes:
-        if self.body is None:
-            self.body = _pour(self)
-        return self.body
+    body: bytes
+    place: int = -1
 
 
 @dataclass(slots=True)
 class _Counter:
     """The series of one counter family, in the order in which they came."""
 
+    family: Family
     index: dict[frozenset[tuple[str, str]], int] = field(default_factory=dict)
     rows: list[Labels] = field(default_factory=list)
     values: list[float] = field(default_factory=list)
+    shown: Rows = ()
+    moved: bool = True
 
 
 class Page:
@@ -74,44 +85,45 @@ class Page:
         self.registry = CollectorRegistry()
         self._catalogue = catalogue
         self._limit = limit
-        self._sources: dict[Hashable, dict[tuple[str, int], _Block]] = {}
+        self._sources: dict[Hashable, list[_Block]] = {}
+        self._bounded: dict[Hashable, int] = {}
         self._counters: dict[str, _Counter] = {}
-        self._body: bytes | None = None
+        self._histograms: dict[str, Histogram] = {}
+        self._registered: dict[Format, bytes] = {}
+        self._layouts: dict[Format, list[bytes]] = {}
+        self._bodies: dict[tuple[Format, bool], bytes] = {}
 
-    def put(self, key: Hashable, columns: Iterable[Column]) -> int:
+    def put(self, key: Hashable, columns: Iterable[Column], *, bounded: bool = False) -> int:
         """Replaces all that `key` has on the page; returns how many rows the limit left out.
 
-        Nothing changes when a column is refused (CatalogueError).
+        The limit is for what is `bounded`, all of it together; the rest is there whatever it says. Nothing changes when a
+        column is refused (CatalogueError).
         """
-        before = self._sources.get(key, {})
-        room = self._limit - sum(self.rows(other) for other in self._sources if other != key)
-        blocks: dict[tuple[str, int], _Block] = {}
-        dropped = 0
+        before = self._sources.get(key, [])
+        room = self._limit - sum(self._bounded.values()) + self._bounded.get(key, 0) if bounded else math.inf
+        blocks: list[_Block] = []
+        rows = dropped = 0
         for column in columns:
-            if len(column.rows) > room:
+            if rows + len(column.rows) > room:
                 dropped += len(column.rows)
                 continue
-            room -= len(column.rows)
-            slot = (column.family.name, len(blocks))
-            blocks[slot] = self._block(column, before.get(slot))
-        self._sources[key] = blocks
-        self._body = None
+            rows += len(column.rows)
+            blocks.append(self._block(column, before[len(blocks)] if len(blocks) < len(before) else None))
+        self._place(key, before, blocks)
+        if bounded:
+            self._bounded[key] = rows
         return dropped
-
-    def rows(self, key: Hashable) -> int:
-        """How many rows `key` has on the page, those without a value included: what the limit is about."""
-        return sum(len(block.prefixes) for block in self._sources.get(key, {}).values())
 
     def series(self, key: Hashable) -> int:
         """How many samples `key` shows."""
-        columns = (block.column for block in self._sources.get(key, {}).values())
-        return sum(len(column.values) - list(column.values).count(None) for column in columns)
+        return sum(block.body.count(b"\n") for block in self._sources.get(key, ()))
 
     def count(self, event: Event) -> None:
         """Moves a counter. Refuses families that are no counter, and amounts that would take it down."""
-        if event.family.kind is not Kind.COUNTER or not event.amount >= 0 or event.amount == math.inf:
+        amount = _float(event.amount)
+        if event.family.kind is not Kind.COUNTER or not 0 <= amount < math.inf:
             raise CatalogueError(f"{event.family.name}: can not count {event.amount!r}")
-        counter = self._counters.setdefault(event.family.name, _Counter())
+        counter = self._counters.get(event.family.name) or self._new_counter(event.family)
         labels = frozenset(event.labels.items())
         at = counter.index.get(labels)
         if at is None:
@@ -119,62 +131,133 @@ class Page:
             at = counter.index[labels] = len(counter.rows)
             counter.rows.append(dict(event.labels))
             counter.values.append(0.0)
-        counter.values[at] += event.amount
-        self._body = None
+        counter.values[at] += amount
+        counter.moved = True
+        self._bodies.clear()
+
+    def _new_counter(self, family: Family) -> _Counter:
+        if family.name not in self._catalogue:
+            raise CatalogueError(f"{family.name}: not in the catalogue")
+        return self._counters.setdefault(family.name, _Counter(family))
 
     def histogram(self, family: Family) -> Histogram:
-        """A histogram of this page; no label of it may name a target, so that these stay few."""
-        return Histogram(family.name, family.help, family.labels, registry=self.registry, buckets=family.buckets)
+        """The page's histogram of this family; no label of it may name a target, so that these stay few."""
+        if family.name not in self._histograms:
+            made = Histogram(family.name, family.help, family.labels, registry=self.registry, buckets=family.buckets)
+            self._histograms[family.name] = made
+        return self._histograms[family.name]
 
-    def render(self) -> bytes:
-        """The page in text format 0.0.4."""
-        if self._body is None:
-            self._body = b"".join(self._families())
-        return self._body + generate_latest(self.registry)
+    def refresh(self) -> None:
+        """Writes the registry anew for the formats that are asked for."""
+        for style in self._registered:
+            self._registered[style] = _WRITERS[style](self.registry)
+        self._bodies.clear()
 
-    def _families(self) -> Iterable[bytes]:
-        for name, counter in self._counters.items():
-            column = Column(self._catalogue[name], tuple(counter.rows), counter.values)
-            blocks = self._sources.setdefault(("counter", name), {})
-            blocks[name, 0] = self._block(column, blocks.get((name, 0)))
-        parts: dict[str, list[bytes]] = {}
+    def render(self, style: Format = Format.TEXT, packed: bool = False) -> bytes:  # noqa: FBT001, FBT002 - as /metrics asks
+        """The page as it is now, in gzip when `packed`; what has not changed is not written again."""
+        body = self._bodies.get((style, packed))
+        if body is None:
+            body = igzip.compress(self.render(style), GZIP_LEVEL) if packed else self._written(style)
+            self._bodies[style, packed] = body
+        return body
+
+    def _written(self, style: Format) -> bytes:
+        for counter in self._counters.values():
+            if counter.moved:
+                self._show_counter(counter)
+        if style not in self._layouts:
+            self._layouts[style] = self._lay_out(style)
+        if style not in self._registered:
+            self._registered[style] = _WRITERS[style](self.registry)
+        return b"".join((*self._layouts[style], self._registered[style]))
+
+    def _lay_out(self, style: Format) -> list[bytes]:
+        """Everything in its place: families in order of their names, each with its head where it has samples."""
+        families: dict[str, list[_Block]] = {}
         for blocks in self._sources.values():
-            for (name, _), block in blocks.items():
-                if body := block.render():
-                    parts.setdefault(name, []).append(body)
-        for name in sorted(parts):
-            yield _head(self._catalogue[name])
-            yield from parts[name]
+            for block in blocks:
+                families.setdefault(block.family.name, []).append(block)
+        parts: list[bytes] = []
+        for name in sorted(families):
+            head = len(parts)
+            parts.append(b"")
+            for block in families[name]:
+                block.place = len(parts)
+                parts.append(block.body)
+            if any(parts[head:]):
+                parts[head] = _HEADS[style](self._catalogue[name])
+        return parts
+
+    def _place(self, key: Hashable, before: list[_Block], blocks: list[_Block]) -> None:
+        """Puts blocks where those before them stood; families that come or go make everything be laid out anew."""
+        same = len(before) == len(blocks)
+        for old, new in zip(before, blocks, strict=False):
+            same = same and old.family is new.family and bool(old.body) == bool(new.body)
+            new.place = old.place
+        if not same:
+            self._layouts.clear()
+        for layout in self._layouts.values():
+            for block in blocks:
+                layout[block.place] = block.body
+        self._sources[key] = blocks
+        self._bodies.clear()
+
+    def _show_counter(self, counter: _Counter) -> None:
+        if len(counter.shown) != len(counter.rows):
+            counter.shown = tuple(counter.rows)
+        key = ("counter", counter.family.name)
+        before = self._sources.get(key, [])
+        column = Column(counter.family, counter.shown, counter.values)
+        self._place(key, before, [self._block(column, before[0] if before else None)])
+        counter.moved = False
 
     def _block(self, column: Column, before: _Block | None) -> _Block:
+        family = column.family
         if len(column.rows) != len(column.values):
-            raise CatalogueError(f"{column.family.name}: {len(column.rows)} rows and {len(column.values)} values")
-        if before is not None and before.column.rows is column.rows:
-            return _Block(column, before.prefixes, before.template)
-        if column.family.name not in self._catalogue:
-            raise CatalogueError(f"{column.family.name}: not in the catalogue")
-        prefixes = tuple(_prefix(column.family, row) for row in column.rows)
-        if len(set(prefixes)) != len(prefixes):
-            raise CatalogueError(f"{column.family.name}: two rows with the same labels")
-        return _Block(column, prefixes, b"".join(prefix.replace(b"%", b"%%") + b"%b\n" for prefix in prefixes))
+            raise CatalogueError(f"{family.name}: {len(column.rows)} rows and {len(column.values)} values")
+        if before is not None and before.rows is column.rows and before.family is family:
+            return _Block(family, column.rows, before.template, _filled(before.template, column))
+        if family.name not in self._catalogue:
+            raise CatalogueError(f"{family.name}: not in the catalogue")
+        lines = [_line(family, row) for row in column.rows]
+        if len(set(lines)) != len(lines):
+            raise CatalogueError(f"{family.name}: two rows with the same labels")
+        template = b"".join(lines)
+        return _Block(family, column.rows, template, _filled(template, column))
 
 
-def _pour(block: _Block) -> bytes:
-    """Writes all numbers in one call, and pours them into the text around them."""
-    values = block.column.values
+_HOLE = b"%b\n"
+
+
+def _filled(template: bytes, column: Column) -> bytes:
+    """The template with the column's values in its holes. Raises CatalogueError for what is no number."""
+    values = column.values
     try:
-        numbers = orjson.dumps(list(map(float, values)))  # type: ignore[arg-type]
+        numbers = orjson.dumps(values if type(values) in {list, tuple} else list(values))[1:-1]
     except TypeError:
-        return _line_by_line(block)
-    if b"n" in numbers:
-        return _line_by_line(block)
-    return block.template % tuple(numbers[1:-1].split(b",")) if values else b""
+        return _filled_one_by_one(template, column)
+    # None, NaN and infinities are null there, true and false are words, and anything else has a sign that no number has.
+    if b"l" in numbers or b"u" in numbers or b'"' in numbers or b"{" in numbers or b"[" in numbers:
+        return _filled_one_by_one(template, column)
+    return template % tuple(numbers.split(b",")) if numbers else b""
 
 
-def _line_by_line(block: _Block) -> bytes:
-    """The same for columns with absent values, NaN and infinities, which orjson can not tell apart."""
-    pairs = zip(block.prefixes, block.column.values, strict=True)
-    return b"".join(b"%b%b\n" % (prefix, _number(float(value))) for prefix, value in pairs if value is not None)
+def _filled_one_by_one(template: bytes, column: Column) -> bytes:
+    """The same where values are absent or odd; the lines of absent ones are left out."""
+    lines = zip(template.split(_HOLE), column.values, strict=False)
+    try:
+        kept = [(line, _number(_float(value))) for line, value in lines if value is not None]
+    except (TypeError, ValueError):
+        raise CatalogueError(f"{column.family.name}: a value that is no number") from None
+    return b"".join(line + _HOLE for line, _ in kept) % tuple(number for _, number in kept)
+
+
+def _float(value: float) -> float:
+    """As a float; an integer beyond their range is infinite."""
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf
 
 
 def _number(value: float) -> bytes:
@@ -185,22 +268,41 @@ def _number(value: float) -> bytes:
 
 def _check_row(family: Family, row: Labels) -> None:
     missing = [name for name in family.labels if name not in row]
-    if missing or (len(row) != len(family.labels) and not family.entity):
+    stray = row.keys() - LABELS if family.entity else len(row) != len(family.labels)
+    if missing or stray:
         raise CatalogueError(
             f"{family.name}: labels {', '.join(row) or 'none'} where {', '.join(family.labels) or 'none'} belong"
         )
 
 
-def _prefix(family: Family, row: Labels) -> bytes:
+def _line(family: Family, row: Labels) -> bytes:
     _check_row(family, row)
     inside = ",".join(f'{name}="{_escaped(value)}"' for name, value in row.items())
-    return (f"{family.name}{{{inside}}} " if inside else f"{family.name} ").encode("utf-8", "replace")
+    text = f"{family.name}{{{inside}}} " if inside else f"{family.name} "
+    return text.encode().replace(b"%", b"%%") + _HOLE
 
 
 def _escaped(value: str) -> str:
+    if not value.isascii():
+        value = value.encode("utf-8", "backslashreplace").decode()
     return value.replace("\\", "\\\\").replace("\n", "\\n").replace('"', '\\"')
 
 
-def _head(family: Family) -> bytes:
+def _text_head(family: Family) -> bytes:
     text = family.help.replace("\\", "\\\\").replace("\n", "\\n")
-    return f"# HELP {family.name} {text}\n# TYPE {family.name} {_TEXT_TYPES.get(family.kind, family.kind)}\n".encode()
+    kind = "gauge" if family.kind in {Kind.INFO, Kind.STATESET} else family.kind
+    return f"# HELP {family.name} {text}\n# TYPE {family.name} {kind}\n".encode()
+
+
+def _openmetrics_head(family: Family) -> bytes:
+    # A stateset of this format carries its state in a label that is named as the family; ours is called otherwise.
+    kind = "gauge" if family.kind is Kind.STATESET else family.kind
+    unit = f"# UNIT {family.base} {family.unit}\n" if family.unit else ""
+    return f"# HELP {family.base} {_escaped(family.help)}\n# TYPE {family.base} {kind}\n{unit}".encode()
+
+
+_HEADS: Mapping[Format, Callable[[Family], bytes]] = {Format.TEXT: _text_head, Format.OPENMETRICS: _openmetrics_head}
+_WRITERS: Mapping[Format, Callable[[CollectorRegistry], bytes]] = {
+    Format.TEXT: generate_latest,
+    Format.OPENMETRICS: openmetrics.generate_latest,  # with `# EOF` at its end
+}

@@ -1,6 +1,6 @@
 """Runs jobs: one owner of time, outcome and errors for everything that is read.
 
-Each job has a task of its own. A target that fails waits longer and longer, up to its pace's patience, without holding up
+Each job has a task of its own. A job with a stream follows it, and reads only while the stream is lost. A target that fails waits longer and longer, up to its pace's patience, without holding up
 the others of its job: those that answered last time are asked first. What was read is put on the page as columns as soon
 as the cycle ends, or within PUBLISH_INTERVAL while others of it are still awaited.
 """
@@ -8,6 +8,7 @@ as the cycle ends, or within PUBLISH_INTERVAL while others of it are still await
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import math
 import random
@@ -20,9 +21,9 @@ from typing import Any
 
 from occ import metrics
 from occ.errors import Reason, SourceError
-from occ.job import Aged, Job, Readings, Target
+from occ.job import Aged, Job, Pins, Readings, Results, Target
 from occ.metrics import Family, Kind
-from occ.page import Column, Event, Page, Rows
+from occ.page import Column, Event, Format, Page, Rows
 
 log = logging.getLogger(__name__)
 
@@ -73,12 +74,16 @@ class Poller:
         page: Page,
         *,
         derive: Derive = lambda _: (),
+        pin: Callable[[Board], Mapping[str, int]] = lambda _: {},
+        pins: Pins | None = None,
         clock: Callable[[], float] = time.time,
         chance: random.Random | None = None,
     ) -> None:
         self._exporter = exporter
         self._page = page
         self._derive = derive
+        self._pin = pin
+        self._pins = pins or Pins()
         self._clock = clock
         self._chance = chance or random.Random()
         self._duration = page.histogram(metrics.POLL_DURATION)
@@ -103,32 +108,100 @@ class Poller:
                 tasks.create_task(self._run(work))
 
     async def once(self) -> None:
-        """Reads everything once."""
-        async with asyncio.TaskGroup() as tasks:
-            for work in self._work:
-                tasks.create_task(self._cycle(work, work.job.targets))
+        """Reads everything once, and a second time where the first look pinned what the second is about."""
+        for _ in range(2):
+            async with asyncio.TaskGroup() as tasks:
+                for work in self._work:
+                    tasks.create_task(self._look(work))
+            if not self._pins:
+                return
 
-    def render(self) -> bytes:
+    async def _look(self, work: _Work) -> None:
+        """One outcome for every target: from the stream if it tells them all, else by reading those that are missing."""
+        missing = set(work.job.targets)
+        if work.job.stream is not None:
+            with contextlib.suppress(TimeoutError, StopAsyncIteration, SourceError):
+                async with (
+                    asyncio.timeout(work.job.pace.silence),
+                    aclosing(work.job.stream(work.job.targets)) as updates,
+                ):  # type: ignore[type-var]
+                    while missing:
+                        outcomes = await anext(updates)
+                        self._hear(work, outcomes)
+                        missing -= outcomes.keys()
+        await self._cycle(work, tuple(target for target in work.job.targets if target in missing))
+
+    def render(self, style: Format = Format.TEXT, packed: bool = False) -> bytes:  # noqa: FBT001, FBT002 - as Page has it
         """The page as of now: what has grown too old since the last read is gone from it."""
         now = asyncio.get_running_loop().time()
         for work in self._work:
             if work.expires <= now:
                 self._publish(work)
-        return self._page.render()
+        return self._page.render(style, packed)
 
     # --- reading -----------------------------------------------------------------------------------------------------
 
     async def _run(self, work: _Work) -> None:
-        loop, interval = asyncio.get_running_loop(), work.job.pace.interval
-        await asyncio.sleep(self._chance.uniform(0, min(interval, FIRST_SPREAD)))
+        await asyncio.sleep(self._chance.uniform(0, min(work.job.pace.interval, FIRST_SPREAD)))
+        stream, loop = work.job.stream, asyncio.get_running_loop()
+        failures = 0
         while True:
-            began = loop.time()
-            due = [target for target, sight in work.sights.items() if sight.due_at <= began]
-            if due:
-                due.sort(key=lambda target: work.sights[target].failures)
-                await self._cycle(work, tuple(due))
-            pause = interval * self._chance.uniform(1 - JITTER, 1 + JITTER)
-            await asyncio.sleep(max(began + pause - loop.time(), 0.0))
+            if stream is not None:
+                failures = 1 if await self._follow(work, stream(work.job.targets)) else failures + 1
+            retry_at = loop.time() + work.job.pace.wait_after(failures) * self._chance.uniform(1, 1 + JITTER)
+            while stream is None or loop.time() < retry_at:
+                await self._round(work)
+
+    async def _round(self, work: _Work) -> None:
+        """Reads the targets that are due, and waits until it is time for the next round."""
+        loop, pace = asyncio.get_running_loop(), work.job.pace
+        began = loop.time()
+        due = [target for target, sight in work.sights.items() if sight.due_at <= began]
+        if due:
+            due.sort(key=lambda target: work.sights[target].failures)
+            await self._cycle(work, tuple(due))
+        pause = began + pace.interval * self._chance.uniform(1 - JITTER, 1 + JITTER) - loop.time()
+        if work.job.wake is None:
+            await asyncio.sleep(max(pause, 0.0))
+            return
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(max(pause, 0.0)):
+                await work.job.wake()
+
+    async def _follow(self, work: _Work, stream: Results) -> bool:
+        """Follows a stream until it fails, which is counted for every target; returns whether it ever said something."""
+        heard = False
+        try:
+            async with aclosing(stream) as updates:  # type: ignore[type-var]
+                while True:
+                    async with asyncio.timeout(work.job.pace.silence):
+                        outcomes = await anext(updates)
+                    self._hear(work, outcomes)
+                    heard = True
+        except StopAsyncIteration:
+            error = SourceError(Reason.CONNECT, "the stream ended")
+        except TimeoutError:
+            error = SourceError(Reason.TIMEOUT, f"the stream said nothing for {work.job.pace.silence:g} s")
+        except SourceError as failure:
+            error = failure
+        except Exception as failure:
+            log.exception("the stream of %s failed in our own code", work.job.check)
+            error = _internal(failure)
+        finally:
+            _forget_timer(work)
+        log.warning("%s: stream lost: %s: %s; reading instead", work.job.check, error.reason, error)
+        for target in work.job.targets:
+            self._count_error(work, target, error.reason)
+        return heard
+
+    def _hear(self, work: _Work, outcomes: Mapping[Target, Any]) -> None:
+        now, at = asyncio.get_running_loop().time(), self._clock()
+        for target, outcome in outcomes.items():
+            self._record(work, target, outcome, now, at)
+        if not work.finished and all(sight.attempt_at is not None for sight in work.sights.values()):
+            work.finished = True
+            self._publish(work)
+        self._publish_soon(work)
 
     async def _cycle(self, work: _Work, due: tuple[Target, ...]) -> None:
         began, begun_at = asyncio.get_running_loop().time(), self._clock()
@@ -137,28 +210,39 @@ class Poller:
             async with aclosing(work.job.results(due)) as results:  # type: ignore[type-var]
                 async for outcomes in results:
                     for target, outcome in outcomes.items():
+                        self._took(work, began)
                         self._record(work, target, outcome, began, begun_at)
                         del waiting[target]
                     self._publish_soon(work)
         except Exception as error:
             log.exception("job %s failed", work.job.check)
-            failure = SourceError(Reason.INTERNAL, f"{type(error).__name__} in our own code")
             for target in waiting:
-                self._record(work, target, failure, began, begun_at)
+                self._took(work, began)
+                self._record(work, target, _internal(error), began, begun_at)
+        finally:
+            _forget_timer(work)
         work.finished = True
         self._publish(work)
 
+    def _took(self, work: _Work, began: float) -> None:
+        seconds = asyncio.get_running_loop().time() - began
+        self._duration.labels(self._exporter, work.job.check).observe(max(seconds, 0.0))
+
     def _record(self, work: _Work, target: Target, outcome: Any, began: float, begun_at: float) -> None:
         now, sight = asyncio.get_running_loop().time(), work.sights[target]
-        self._duration.labels(self._exporter, work.job.check).observe(max(now - began, 0.0))
         sight.attempt_at = begun_at
         if isinstance(outcome, SourceError):
             self._failed(work, target, outcome, began)
             return
+        try:
+            for event in tuple(work.job.events(sight.reading, outcome)):
+                self._page.count(event)
+        except Exception as error:
+            log.exception("the events of %s (%s) could not be counted", target.id, work.job.check)
+            self._failed(work, target, _internal(error), began)
+            return
         if sight.failures:
             log.info("%s (%s): up again after %d failed reads", target.id, work.job.check, sight.failures)
-        for event in work.job.events(sight.reading, outcome):
-            self._page.count(event)
         sight.reading, sight.fresh_until, sight.success_at = outcome, now + work.job.pace.stale_after, self._clock()
         sight.up, sight.failures, sight.due_at = True, 0, -math.inf
 
@@ -185,9 +269,7 @@ class Poller:
             work.pending = asyncio.get_running_loop().call_later(PUBLISH_INTERVAL, self._publish, work)
 
     def _publish(self, work: _Work) -> None:
-        if work.pending is not None:
-            work.pending.cancel()
-            work.pending = None
+        _forget_timer(work)
         now = asyncio.get_running_loop().time()
         self._show(work, now)
         self._show_derived(now)
@@ -200,7 +282,7 @@ class Poller:
         try:
             readings = {target: sight.reading for target, sight in fresh.items()}
             columns = work.job.columns(Readings(work.job.targets, readings, work.shelf))
-            self._note_dropped(work, self._page.put(work, columns))
+            self._note_dropped(work, self._page.put(work, columns, bounded=True))
             work.broken = False
         except Exception:
             if not work.broken:
@@ -229,13 +311,17 @@ class Poller:
         broken = False
         try:
             self._page.put("derived", self._derive(board))
+            self._pins.set(self._pin(board))
         except Exception:
-            log.exception("what is derived from several targets could not be made")
+            if not self._derive_broken:
+                log.exception("what is derived from several targets could not be made")
             self._page.put("derived", ())
             broken = True
         if broken != self._derive_broken:
             self._derive_broken = broken
             for work in self._work:
+                if broken:
+                    self._count_internal(work)
                 self._show_targets(work, now)
 
     def _show_series(self) -> None:
@@ -257,7 +343,10 @@ class Poller:
 
     def _broke(self, work: _Work) -> None:
         work.broken = True
-        self._page.put(work, ())
+        self._page.put(work, (), bounded=True)
+        self._count_internal(work)
+
+    def _count_internal(self, work: _Work) -> None:
         for target in work.job.targets:
             self._count_error(work, target, Reason.INTERNAL)
 
@@ -278,7 +367,7 @@ class Poller:
     def _prepare(self, job: Job) -> _Work:
         """Every target of a job is on the page from the first one on: configured, not up, stale, its counters at 0."""
         labels = tuple(self._labels(job.check, target) for target in job.targets)
-        work = _Work(job, labels, {target: _Sight() for target in job.targets})
+        work = _Work(job, labels, {target: _Sight() for target in job.targets}, finished=not job.targets)
         self._duration.labels(self._exporter, job.check)
         self._page.count(Event(metrics.SERIES_LIMIT_EXCEEDED, {"exporter": self._exporter, "check": job.check}, 0))
         for target in job.targets:
@@ -288,6 +377,16 @@ class Poller:
                 self._page.count(event)
         self._show(work, -math.inf)
         return work
+
+
+def _internal(error: Exception) -> SourceError:
+    return SourceError(Reason.INTERNAL, f"{type(error).__name__} in our own code")
+
+
+def _forget_timer(work: _Work) -> None:
+    if work.pending is not None:
+        work.pending.cancel()
+        work.pending = None
 
 
 def _owner(target: Target) -> dict[str, str]:

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
 import html
 import logging
-import signal
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 
 from aiohttp import web
 
-from occ import __version__
+from occ import __version__, process
 from occ.flags import Address
-from occ.page import CONTENT_TYPE
+from occ.page import Format, Page
 
 log = logging.getLogger(__name__)
+
+_QUALITY = re.compile(r"[01](\.[0-9]{0,3})?")
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -32,17 +33,28 @@ def application(
     *,
     name: str,
     summary: str,
-    page: Callable[[], bytes],
+    page: Page,
     ready: Callable[[], bool],
-    links: Iterable[tuple[str, str]] = (),
+    render: Callable[[Format, bool], bytes] | None = None,
+    links: Iterable[tuple[str, str]] | None = (),
 ) -> web.Application:
-    """The routes that every process has. `page` gives the bytes of `/metrics`; it must not wait for anything.
+    """The routes that every process has, and its beat. `render` writes the page as of now where that is more than the page.
 
     `links` are more rows for the landing page; with None the process has a `/` of its own.
     """
+    write = render or page.render
 
-    async def metrics(_: web.Request) -> web.Response:
-        return web.Response(body=page(), headers={"Content-Type": CONTENT_TYPE})
+    async def beat(_: web.Application) -> AsyncIterator[None]:
+        async with process.beating(name, page):
+            yield
+
+    async def metrics(request: web.Request) -> web.Response:
+        style = accepted_format(request.headers.get("Accept", ""))
+        packed = accepts_gzip(request.headers.get("Accept-Encoding", ""))
+        headers = {"Content-Type": style.value, "Vary": "Accept, Accept-Encoding"}
+        if packed:
+            headers["Content-Encoding"] = "gzip"
+        return web.Response(body=write(style, packed), headers=headers)
 
     async def healthy(_: web.Request) -> web.Response:
         return web.Response(text="healthy\n")
@@ -51,6 +63,7 @@ def application(
         return web.Response(text="ready\n") if ready() else web.Response(status=503, text="starting\n")
 
     app = web.Application(middlewares=[_failures])
+    app.cleanup_ctx.append(beat)
     app.add_routes([web.get("/metrics", metrics), web.get("/-/healthy", healthy), web.get("/-/ready", is_ready)])
     if links is not None:
         app.router.add_get("/", landing(name, summary, links))
@@ -76,6 +89,31 @@ def landing(name: str, summary: str, links: Iterable[tuple[str, str]]) -> Handle
     return handler
 
 
+def _qualities(header: str) -> dict[str, float]:
+    """What a header such as Accept names, with its quality (RFC 9110): `a;v=1;q=0.5, b` is {"a;v=1": 0.5, "b": 1}."""
+    found = {}
+    for item in header.lower().split(","):
+        name, *parameters = (part.strip() for part in item.split(";"))
+        quality = next((part[2:] for part in parameters if part.startswith("q=")), "1")
+        plain = ";".join([name, *(part for part in parameters if part.startswith("version="))])
+        found[plain] = float(quality) if _QUALITY.fullmatch(quality) else 0.0
+    return found
+
+
+def accepted_format(accept: str) -> Format:
+    """OpenMetrics 1.0 where it is asked for by name at least as much as plain text is."""
+    qualities = _qualities(accept)
+    wanted = max(qualities.get(f"application/openmetrics-text{version}", 0.0) for version in (";version=1.0.0", ""))
+    plain = max(qualities.get(f"text/plain{version}", 0.0) for version in (";version=0.0.4", ""))
+    return Format.OPENMETRICS if wanted > 0 and wanted >= plain else Format.TEXT
+
+
+def accepts_gzip(accept_encoding: str) -> bool:
+    """Whether the client takes gzip, by name or as anything."""
+    qualities = _qualities(accept_encoding)
+    return qualities.get("gzip", qualities.get("*", 0.0)) > 0
+
+
 @web.middleware
 async def _failures(request: web.Request, handler: Handler) -> web.StreamResponse:
     """The web handler's boundary: a mistake of ours is logged with its trace and answered without it."""
@@ -91,7 +129,7 @@ async def _failures(request: web.Request, handler: Handler) -> web.StreamRespons
 @asynccontextmanager
 async def serving(app: web.Application, address: Address) -> AsyncIterator[Address]:
     """Serves while the block runs; yields the address really bound. OSError when it can not be had."""
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0, handle_signals=False)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5, handle_signals=False)
     await runner.setup()
     try:
         await web.TCPSite(runner, address.host or None, address.port).start()
@@ -100,14 +138,3 @@ async def serving(app: web.Application, address: Address) -> AsyncIterator[Addre
         yield bound
     finally:
         await runner.cleanup()
-
-
-async def until_told() -> None:
-    """Waits for SIGTERM or SIGINT; a second signal ends the process at once."""
-    loop, told = asyncio.get_running_loop(), asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, told.set)
-    await told.wait()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.remove_signal_handler(number)
-    log.info("ending")

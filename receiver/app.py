@@ -12,7 +12,7 @@ from aiohttp.typedefs import Middleware
 from yarl import URL
 
 from occ.config import Loaded
-from occ.exporter import new_page
+from occ.process import new_page
 from occ.web import Handler, application
 
 from . import clock
@@ -57,7 +57,7 @@ def running(
         loop.call_soon_threadsafe(meters.stand, standing)
 
     with Writer(database.writing, how_things_stand, committed) as writer:
-        app = application(name="receiver", summary="", page=page.render, ready=lambda: True, links=None)
+        app = application(name="receiver", summary="", page=page, ready=lambda: True, links=None)
         app.middlewares.append(_only_for(_hosts(loaded.config)))
         app.on_response_prepare.append(_harden)
         intake = Intake(Door(loaded.config.ingest), writer, meters, now)

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import sys
 
-from occ import config, flags, logs, web
+from occ import config, flags, logs, process, web
 from occ.errors import ConfigError
 
 from .app import running
@@ -47,7 +47,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 async def _serve(loaded: config.Loaded[ReceiverConfig], address: flags.Address) -> None:
-    told = asyncio.create_task(web.until_told())
+    told = asyncio.create_task(process.until_told())
     await asyncio.sleep(0)  # signals are heard from here on, before the first request can come
     with opened(loaded.config.database_path) as database, running(loaded, database) as app:
         async with web.serving(app, address):

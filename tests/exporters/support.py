@@ -15,8 +15,9 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from demo.until import until
 from occ import config
-from occ.exporter import Exporter, new_page
+from occ.exporter import Exporter
 from occ.poller import Poller
+from occ.process import new_page
 
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
@@ -78,7 +79,7 @@ async def _poller(
     loaded = config.load(path, exporter.model)
     page = new_page(exporter.name, loaded.digest, exporter.families)
     async with exporter.build(loaded.config, page) as plan:
-        yield Poller(exporter.name, plan.jobs, page, derive=plan.derive, clock=clock)
+        yield plan.poller(exporter.name, page, clock=clock)
 
 
 async def once(exporter: Exporter[Any], text: str, folder: Path, clock: Callable[[], float] = time.time) -> bytes:

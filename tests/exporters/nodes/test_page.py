@@ -37,7 +37,9 @@ async def test_the_page(tmp_path: Path) -> None:
 def steady(page: str) -> str:
     """Without what differs from run to run: the process itself, and measured times."""
     lines = [line for line in page.splitlines() if not re.match(r"(# (HELP|TYPE) )?(process|python)_", line)]
-    measured = re.compile(r"^((?:occ_poll|rpc_request(?:_last)?)_duration_seconds(?:_bucket|_sum)?{.*}) .*$")
+    measured = re.compile(
+        r"^((?:occ_poll_duration|occ_event_loop_lag|rpc_request(?:_last)?_duration)_seconds(?:_bucket|_sum)?{.*}) .*$"
+    )
     text = "\n".join(measured.sub(r"\1 MEASURED", line) for line in lines) + "\n"
     text = re.sub(r'hash="[0-9a-f]{12}"', 'hash="CONFIG"', text)
     return re.sub(r'python="[^"]*"', 'python="PYTHON"', text)

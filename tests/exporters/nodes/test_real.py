@@ -15,6 +15,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+from aiohttp import web
 
 from demo.chain import CHAIN_ID, Anvil
 from demo.faults import Fault
@@ -23,7 +24,7 @@ from demo.processes import Part, Supervisor, free_ports
 from demo.proxy import FaultProxy
 from demo.until import until
 from exporters.nodes.__main__ import FAMILIES, NODES
-from occ.metrics import KERNEL_FAMILIES, Kind
+from occ.metrics import KERNEL_FAMILIES
 from tests.exporters.support import Seen, running
 
 NAMES = ("alpha", "beta", "gamma")
@@ -163,28 +164,73 @@ async def test_a_node_that_hangs_times_out_and_comes_back(tmp_path: Path) -> Non
 
 
 def exporter_part(port: int, path: Path, folder: Path = ROOT) -> Part:
-    command = [sys.executable, "-m", "exporters.nodes", "--config", path, "--web.listen-address", f"127.0.0.1:{port}"]
+    command: list[str | Path] = [
+        sys.executable,
+        "-m",
+        "exporters.nodes",
+        "--config",
+        path,
+        "--web.listen-address",
+        f"127.0.0.1:{port}",
+    ]
     return Part("nodes", command, f"http://127.0.0.1:{port}/-/ready", environment={"PYTHONPATH": str(folder)})
 
 
-async def test_a_real_prometheus_gets_every_family_with_its_type_and_help(tmp_path: Path) -> None:
-    web, prometheus = free_ports(2)
-    path, scrape = tmp_path / "nodes.yml", tmp_path / "prometheus.yml"
-    target = f"{{targets: ['127.0.0.1:{web}']}}"
-    scrape.write_text(
-        f"global: {{scrape_interval: 1s}}\nscrape_configs: [{{job_name: nodes, static_configs: [{target}]}}]\n"
-    )
-    url = f"http://127.0.0.1:{prometheus}"
-    server = Part(
-        "prometheus",
-        [
+@asynccontextmanager
+async def relay(url: str, accept: str | None) -> AsyncIterator[str]:
+    """The address of a relay that asks for /metrics with this Accept header, or with the caller's own."""
+
+    async def handler(request: web.Request) -> web.Response:
+        headers = {"Accept": accept or request.headers["Accept"], "Accept-Encoding": "gzip"}
+        async with aiohttp.ClientSession(auto_decompress=False) as session, session.get(url, headers=headers) as reply:
+            told = {name: reply.headers[name] for name in ("Content-Type", "Content-Encoding")}
+            return web.Response(body=await reply.read(), headers=told)
+
+    app = web.Application()
+    app.router.add_get("/metrics", handler)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        yield f"127.0.0.1:{runner.addresses[0][1]}"
+    finally:
+        await runner.cleanup()
+
+
+async def scraped_metadata(exporter: str, folder: Path, accept: str | None) -> dict[str, Any]:
+    """What a real Prometheus knows of each family after it has scraped."""
+    (port,) = free_ports(1)
+    url = f"http://127.0.0.1:{port}"
+    scrape = folder / f"prometheus-{port}.yml"
+    async with relay(f"{exporter}/metrics", accept) as address:
+        scrape.write_text(
+            "global: {scrape_interval: 1s}\n"
+            f"scrape_configs: [{{job_name: nodes, static_configs: [{{targets: ['{address}']}}]}}]\n"
+        )
+        command: list[str | Path] = [
             locate("prometheus"),
             f"--config.file={scrape}",
-            f"--storage.tsdb.path={tmp_path / 'tsdb'}",
-            f"--web.listen-address=127.0.0.1:{prometheus}",
-        ],
-        f"{url}/-/ready",
-    )
+            f"--storage.tsdb.path={folder / f'tsdb-{port}'}",
+        ]
+        server = Part("prometheus", [*command, f"--web.listen-address=127.0.0.1:{port}"], f"{url}/-/ready")
+        async with Supervisor(folder) as parts, aiohttp.ClientSession() as session:
+            await parts.start(server)
+
+            async def known() -> dict[str, Any] | None:
+                async with session.get(
+                    f"{url}/api/v1/targets/metadata", params={"match_target": '{job="nodes"}'}
+                ) as reply:
+                    found = {item["metric"]: item for item in (await reply.json())["data"]}
+                    return found if "rpc_block_lag_blocks" in found else None
+
+            found = await until(known, 20)
+    assert found is not None
+    return found
+
+
+async def test_a_real_prometheus_gets_every_family_with_its_type_and_help_in_both_formats(tmp_path: Path) -> None:
+    (port,) = free_ports(1)
+    path, url = tmp_path / "nodes.yml", f"http://127.0.0.1:{port}"
     async with (
         seen_through_three() as (chain, _, text),
         Supervisor(tmp_path) as parts,
@@ -192,29 +238,27 @@ async def test_a_real_prometheus_gets_every_family_with_its_type_and_help(tmp_pa
     ):
         genesis = (await chain.rpc("eth_getBlockByNumber", "0x0", False))["hash"]  # noqa: FBT003 - as the API has it
         path.write_text(text.replace("    block_time", f'    genesis_hash: "{genesis}"\n    block_time'))
-        await parts.start(exporter_part(web, path))
-        await parts.start(server)
-
-        async def scraped() -> dict[str, Any] | None:
-            async with session.get(f"{url}/api/v1/targets/metadata", params={"match_target": '{job="nodes"}'}) as reply:
-                found = {item["metric"]: item for item in (await reply.json())["data"]}
-                return found if "rpc_block_lag_blocks" in found else None
-
-        metadata = await until(scraped, 20)
-        async with session.get(f"http://127.0.0.1:{web}/metrics") as reply:
+        await parts.start(exporter_part(port, path))
+        asked, plain = await asyncio.gather(
+            scraped_metadata(url, tmp_path, None), scraped_metadata(url, tmp_path, "text/plain;version=0.0.4")
+        )
+        async with session.get(f"{url}/metrics") as reply:
             page = await reply.read()
-    assert metadata is not None
-    quiet = {"rpc_peers"}  # anvil does not say
     for family in (*KERNEL_FAMILIES, *FAMILIES):
-        if family.name not in quiet:
-            kind = {Kind.INFO: "gauge", Kind.STATESET: "gauge"}.get(family.kind, str(family.kind))
-            assert (metadata[family.name]["type"], metadata[family.name]["help"]) == (kind, family.help)
-    lint = await asyncio.to_thread(
-        subprocess.run, [locate("promtool"), "check", "metrics"], input=page, capture_output=True, check=False
-    )
-    assert (lint.returncode, lint.stdout, lint.stderr) == (0, b"", b"")
+        if family.name != "rpc_peers":  # anvil does not say
+            named = asked[family.base]
+            assert (named["type"], named["help"]) == (str(family.kind), family.help)
+            named = plain[family.name]
+            assert (named["type"], named["help"]) == (str(family.kind).replace("info", "gauge"), family.help)
+    assert await asyncio.to_thread(linted, page) == (0, b"", b"")
     assert CANARY.encode() not in page
     assert CANARY not in (tmp_path / "nodes.log").read_text()
+
+
+def linted(page: bytes) -> tuple[int, bytes, bytes]:
+    """What `promtool check metrics` says of a page."""
+    done = subprocess.run([locate("promtool"), "check", "metrics"], input=page, capture_output=True, check=False)
+    return done.returncode, done.stdout, done.stderr
 
 
 TOY = '''"""A chain family of two heights, dropped into the folder."""

@@ -1,0 +1,1 @@
+"""Ratios against peers and limits: `make bench`. One script per goal; never part of the tests."""

@@ -1,0 +1,23 @@
+"""What every test leans on."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+settings.register_profile("occ", deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("occ")
+
+
+@pytest.fixture(autouse=True)
+def logging_as_before() -> Iterator[None]:
+    """A process routes all logging anew when it starts; here several start within one."""
+    root, asyncio = logging.getLogger(), logging.getLogger("asyncio")
+    handlers, level, patience = root.handlers[:], root.level, asyncio.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    asyncio.setLevel(patience)
