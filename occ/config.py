@@ -106,6 +106,7 @@ class _Context:
     base: Path
     env: Mapping[str, str]
     secrets: set[str] = field(default_factory=set)
+    names: set[str] = field(default_factory=set)
 
 
 # --- types that models use -------------------------------------------------------------------------------------------
@@ -139,8 +140,9 @@ def _duration(value: object) -> float:
     return parsed
 
 
-def _name(value: object) -> str:
+def _name(value: object, info: ValidationInfo[_Context]) -> str:
     if isinstance(value, str) and _NAME.fullmatch(value):
+        info.context.names.add(value)
         return value
     raise refuse("expected a name of letters, digits, `.`, `_` or `-`, 63 at most")
 
@@ -360,7 +362,8 @@ def load(path: str | Path, model: type[M], env: Mapping[str, str] | None = None)
             document.problem((*details["loc"], *details.get("ctx", {}).get("at", ())), _message(details))
     if document.problems or config is None:
         raise ConfigError(sorted(set(document.problems), key=lambda it: (it.line or 0, it.path, it.message)))
-    return Loaded(config, frozenset(context.secrets), hashlib.sha256(raw).hexdigest()[:12])
+    # A name that also stands in a URL is no secret, and masking it would make the logs unreadable.
+    return Loaded(config, frozenset(context.secrets - context.names), hashlib.sha256(raw).hexdigest()[:12])
 
 
 def _read(path: Path) -> bytes:

@@ -142,7 +142,7 @@ class Polled(Generic[R]):
     stream: Stream | None = None
     wake: Callable[[], Awaitable[object]] | None = None
     together: bool = False
-    at_once: int = 64
+    at_once: int = 500
 
     async def results(self, due: tuple[Target, ...]) -> Results:
         """All targets in one read when `together`, else side by side, each with a deadline of its own."""

@@ -20,7 +20,7 @@ from itertools import product
 from typing import Any
 
 from occ import metrics
-from occ.errors import Reason, SourceError
+from occ.errors import CatalogueError, Reason, SourceError
 from occ.job import Aged, Job, Pins, Readings, Results, Target
 from occ.metrics import Family, Kind
 from occ.page import Column, Event, Format, Page, Rows
@@ -61,6 +61,7 @@ class _Work:
     pending: asyncio.TimerHandle | None = None
     broken: bool = False
     finished: bool = False
+    heard: int = 0
     shelf: dict[object, Rows] = field(default_factory=dict)
 
 
@@ -91,7 +92,7 @@ class Poller:
         self._capped: set[str] = set()
         self._checks: tuple[str, ...] = ()
         self._series_rows: Rows = ()
-        self._work = [self._prepare(job) for job in jobs]
+        self._work = [self._prepare(job) for job in _distinct(jobs)]
         self._show_derived(-math.inf)
         self._show_series()
         self._show_info()
@@ -117,18 +118,10 @@ class Poller:
                 return
 
     async def _look(self, work: _Work) -> None:
-        """One outcome for every target: from the stream if it tells them all, else by reading those that are missing."""
+        """One outcome for every target: from the stream where it tells them, else by reading those that are missing."""
         missing = set(work.job.targets)
         if work.job.stream is not None:
-            with contextlib.suppress(TimeoutError, StopAsyncIteration, SourceError):
-                async with (
-                    asyncio.timeout(work.job.pace.silence),
-                    aclosing(work.job.stream(work.job.targets)) as updates,
-                ):  # type: ignore[type-var]
-                    while missing:
-                        outcomes = await anext(updates)
-                        self._hear(work, outcomes)
-                        missing -= outcomes.keys()
+            await self._listen(work, work.job.stream(work.job.targets), missing)
         await self._cycle(work, tuple(target for target in work.job.targets if target in missing))
 
     def render(self, style: Format = Format.TEXT, packed: bool = False) -> bytes:  # noqa: FBT001, FBT002 - as Page has it
@@ -170,32 +163,43 @@ class Poller:
 
     async def _follow(self, work: _Work, stream: Results) -> bool:
         """Follows a stream until it fails, which is counted for every target; returns whether it ever said something."""
-        heard = False
-        try:
-            async with aclosing(stream) as updates:  # type: ignore[type-var]
-                while True:
-                    async with asyncio.timeout(work.job.pace.silence):
-                        outcomes = await anext(updates)
-                    self._hear(work, outcomes)
-                    heard = True
-        except StopAsyncIteration:
-            error = SourceError(Reason.CONNECT, "the stream ended")
-        except TimeoutError:
-            error = SourceError(Reason.TIMEOUT, f"the stream said nothing for {work.job.pace.silence:g} s")
-        except SourceError as failure:
-            error = failure
-        except Exception as failure:
-            log.exception("the stream of %s failed in our own code", work.job.check)
-            error = _internal(failure)
-        finally:
-            _forget_timer(work)
+        heard = work.heard
+        error = await self._listen(work, stream)
         log.warning("%s: stream lost: %s: %s; reading instead", work.job.check, error.reason, error)
         for target in work.job.targets:
             self._count_error(work, target, error.reason)
-        return heard
+        return work.heard > heard
+
+    async def _listen(self, work: _Work, stream: Results, missing: set[Target] | None = None) -> SourceError:
+        """Takes what a stream tells until it fails; or, with `missing`, until it has told of all those."""
+        try:
+            async with aclosing(stream) as updates:  # type: ignore[type-var]
+                while missing is None or missing:
+                    async with asyncio.timeout(work.job.pace.silence):
+                        outcomes = await anext(updates)
+                    self._hear(work, outcomes)
+                    if missing:
+                        missing -= outcomes.keys()
+            return SourceError(Reason.NOT_SUPPORTED, "all was told")
+        except StopAsyncIteration:
+            return SourceError(Reason.CONNECT, "the stream ended")
+        except TimeoutError:
+            return SourceError(Reason.TIMEOUT, f"the stream said nothing for {work.job.pace.silence:g} s")
+        except SourceError as error:
+            return error
+        except asyncio.CancelledError as error:
+            if _told_to_end():
+                raise
+            return _internal(error)
+        except Exception as error:
+            log.exception("the stream of %s failed in our own code", work.job.check)
+            return _internal(error)
+        finally:
+            _forget_timer(work)
 
     def _hear(self, work: _Work, outcomes: Mapping[Target, Any]) -> None:
         now, at = asyncio.get_running_loop().time(), self._clock()
+        work.heard += 1
         for target, outcome in outcomes.items():
             self._record(work, target, outcome, now, at)
         if not work.finished and all(sight.attempt_at is not None for sight in work.sights.values()):
@@ -379,7 +383,24 @@ class Poller:
         return work
 
 
-def _internal(error: Exception) -> SourceError:
+def _distinct(jobs: Iterable[Job]) -> Iterable[Job]:
+    """The jobs; what two of them would show under the same labels is refused."""
+    seen: set[tuple[str, str]] = set()
+    for job in jobs:
+        for target in job.targets:
+            if (job.check, target.id) in seen:
+                raise CatalogueError(f"{target.id} ({job.check}) is to be read twice")
+            seen.add((job.check, target.id))
+        yield job
+
+
+def _told_to_end() -> bool:
+    """Whether this very task is being cancelled, rather than something that it awaited."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
+def _internal(error: BaseException) -> SourceError:
     return SourceError(Reason.INTERNAL, f"{type(error).__name__} in our own code")
 
 

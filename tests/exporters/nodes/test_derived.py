@@ -134,7 +134,7 @@ def test_the_truth_does_not_depend_on_the_order_of_the_witnesses(seen: list[tupl
 def chain() -> NodesConfig:
     nodes = [{"name": name, "url": "http://127.0.0.1:1"} for name in ("a", "b", "c")]
     raw = {"name": "ethereum", "family": "evm", "chain_id": 1, "block_time": "12s", "nodes": tuple(nodes)}
-    context = type("Context", (), {"secrets": set()})
+    context = type("Context", (), {"secrets": set(), "names": set()})
     return NodesConfig.model_validate({"chains": (raw,)}, context=context)
 
 
