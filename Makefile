@@ -1,4 +1,4 @@
-.PHONY: setup demo test check lock
+.PHONY: setup demo test check bench lock
 
 setup:
 	@scripts/setup
@@ -11,6 +11,9 @@ check: setup
 
 test: check
 	@.venv/bin/python -m pytest $(ARGS)
+
+bench: setup
+	@.venv/bin/python -m benchmarks $(GOALS)
 
 lock:
 	@scripts/lock

@@ -277,7 +277,8 @@ def _check_row(family: Family, row: Labels) -> None:
 
 def _line(family: Family, row: Labels) -> bytes:
     _check_row(family, row)
-    inside = ",".join(f'{name}="{_escaped(value)}"' for name, value in row.items())
+    names = (*family.labels, *sorted(row.keys() - set(family.labels)))
+    inside = ",".join(f'{name}="{_escaped(row[name])}"' for name in names)
     text = f"{family.name}{{{inside}}} " if inside else f"{family.name} "
     return text.encode().replace(b"%", b"%%") + _HOLE
 

@@ -107,22 +107,31 @@ def corroborated(witnesses: Sequence[Witness], block_time: float) -> Truth | Non
 
 def plausible(witnesses: Sequence[Witness], block_time: float) -> list[Witness]:
     """The witnesses whose heads fit together, by most providers; where two groups are as strong, that of the lower head."""
+    providers: dict[Head, set[str]] = {}
+    for witness in witnesses:
+        providers.setdefault((witness.head.number, witness.head.timestamp), set()).add(witness.provider)
 
-    def company(one: Witness) -> list[Witness]:
-        return [other for other in witnesses if _fit(one, other, block_time)]
+    def company(head: Head) -> list[Head]:
+        return [other for other in providers if _fit(head, other, block_time)]
 
-    companies = [(one, company(one)) for one in witnesses]
-    if not companies:
+    def strength(head: Head) -> tuple[int, int]:
+        return len(set().union(*(providers[other] for other in company(head)))), -head[0]
+
+    if not providers:
         return []
-    _, strongest = max(companies, key=lambda pair: (len({other.provider for other in pair[1]}), -pair[0].head.number))
-    return strongest
+    kept = set(company(max(providers, key=strength)))
+    return [witness for witness in witnesses if (witness.head.number, witness.head.timestamp) in kept]
 
 
-def _fit(one: Witness, other: Witness, block_time: float) -> bool:
+Head = tuple[int, float]
+"""Height and timestamp. Of a hundred nodes most have the same, so that comparing all with all is cheap."""
+
+
+def _fit(one: Head, other: Head, block_time: float) -> bool:
     """Whether one chain could have grown from the lower of two heads to the higher in the time between their blocks."""
-    low, high = sorted((one.head, other.head), key=lambda head: head.number)
-    explained = max(high.timestamp - low.timestamp, 0.0) + GRACE_SECONDS
-    return high.number - low.number <= GROWTH * explained / block_time + HEALTHY_BLOCKS
+    low, high = min(one, other), max(one, other)
+    explained = max(high[1] - low[1], 0.0) + GRACE_SECONDS
+    return high[0] - low[0] <= GROWTH * explained / block_time + HEALTHY_BLOCKS
 
 
 def _by_the_clock(alone: Witness, block_time: float) -> Truth:

@@ -39,7 +39,7 @@ class Options(Model):
     genesis_hash: Annotated[str, AfterValidator(_hash)] | None = None
 
 
-_CALLS = (
+CALLS = (
     Call("eth_chainId"),
     Call("eth_getBlockByNumber", ("latest", False)),
     Call("eth_syncing"),
@@ -51,15 +51,20 @@ _GENESIS = Call("eth_getBlockByNumber", ("0x0", False))
 
 async def read(source: Source, targets: tuple[Target, ...], options: Options) -> Mapping[Target, Reading | SourceError]:
     """Reads nodes, each by one batch. A node that fails is its own outcome."""
-    outcomes = await asyncio.gather(*(_read_one(source, target, options) for target in targets), return_exceptions=True)
-    for outcome in outcomes:
-        if isinstance(outcome, BaseException) and not isinstance(outcome, SourceError):
-            raise outcome
-    return dict(zip(targets, outcomes, strict=True))  # type: ignore[arg-type]
+
+    async def outcome(target: Target) -> Reading | SourceError:
+        try:
+            return await _read_one(source, target, options)
+        except SourceError as error:
+            return error
+
+    if len(targets) == 1:
+        return {targets[0]: await outcome(targets[0])}
+    return dict(zip(targets, await asyncio.gather(*map(outcome, targets)), strict=True))
 
 
 async def _read_one(source: Source, target: Target, options: Options) -> Reading:
-    calls = (*_CALLS, _GENESIS) if options.genesis_hash else _CALLS
+    calls = (*CALLS, _GENESIS) if options.genesis_hash else CALLS
     chain_id, latest, syncing, peers, version, *genesis = await source.batch(target, calls)
     block = _object("latest block", _needed(latest))
     return Reading(

@@ -284,7 +284,7 @@ def test_a_family_file_dropped_into_the_folder_is_served_with_nothing_else_touch
     command = [sys.executable, "-m", "exporters.nodes", "--config", "nodes.yml", "--once"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=30)
     assert done.returncode == 0, done.stderr
-    assert 'rpc_block_number{chain="local",node="alpha",tag="latest"} 42.0' in done.stdout
+    assert 'rpc_block_number{chain="local",node="alpha",tag="latest"} 42\n' in done.stdout
     assert (
         'occ_target_up{exporter="nodes",target="local/alpha",check="toy",chain="local",node="alpha"} 1.0' in done.stdout
     )

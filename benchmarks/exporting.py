@@ -1,0 +1,26 @@
+"""The nodes exporter inside the measuring process."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from benchmarks.nodes import config
+from exporters.nodes.__main__ import NODES
+from occ.config import load
+from occ.poller import Poller
+from occ.process import new_page
+
+
+@asynccontextmanager
+async def exporter(urls: list[str], interval: str = "1s", patience: str = "900ms") -> AsyncIterator[Poller]:
+    """The poller of an exporter that is wired as the process wires it."""
+    with tempfile.NamedTemporaryFile("w", suffix=".yml") as file:
+        file.write(config(urls, interval, patience))
+        file.flush()
+        loaded = load(Path(file.name), NODES.model)
+    page = new_page(NODES.name, loaded.digest, NODES.families)
+    async with NODES.build(loaded.config, page) as plan:
+        yield plan.poller(NODES.name, page)

@@ -1,0 +1,78 @@
+"""Goal 12: memory of a ready nodes exporter with the example configuration, and its import time, against `import web3`."""
+
+from __future__ import annotations
+
+import os
+import statistics
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+from benchmarks.harness import ROUNDS, Part, Result
+from benchmarks.peers import python_with_peers
+from demo.processes import free_ports
+
+ROOT = Path(__file__).parent.parent
+IMPORT = "import time; began = time.perf_counter(); import {}; print(time.perf_counter() - began)"
+
+
+def _import_seconds(python: str, module: str) -> float:
+    done = subprocess.run([python, "-c", IMPORT.format(module)], capture_output=True, text=True, check=True, cwd=ROOT)
+    return float(done.stdout)
+
+
+def _resident(pid: int) -> int:
+    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+def _web3_resident(python: str) -> int:
+    code = "import web3, sys; print('ready', flush=True); sys.stdin.read()"
+    with subprocess.Popen([python, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        size = _resident(process.pid)
+        process.communicate()
+    return size
+
+
+def _exporter_resident() -> int:
+    (port,) = free_ports(1)
+    command = [sys.executable, "-m", "exporters.nodes", "--config", "config/nodes.yml"]
+    command += ["--web.listen-address", f"127.0.0.1:{port}", "--log.level", "error"]
+    environment = {**os.environ, "ALCHEMY_KEY": "not-a-real-key"}
+    with subprocess.Popen(command, cwd=ROOT, env=environment) as process:
+        try:
+            _until_ready(f"http://127.0.0.1:{port}/-/ready")
+            return _resident(process.pid)
+        finally:
+            process.terminate()
+
+
+def _until_ready(url: str) -> None:
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        try:
+            with urllib.request.urlopen(url, timeout=5):  # noqa: S310 - loopback
+                return
+        except (urllib.error.URLError, ConnectionError):
+            time.sleep(0.05)
+    raise TimeoutError(url)
+
+
+def run() -> Result:
+    """Memory of one process each, import times as a median of rounds."""
+    peers = python_with_peers()
+    resident = statistics.median(_exporter_resident() / _web3_resident(peers) for _ in range(3))
+    imports = statistics.median(
+        _import_seconds(sys.executable, "exporters.nodes.__main__") / _import_seconds(peers, "web3")
+        for _ in range(ROUNDS)
+    )
+    return Result(
+        12,
+        "nodes: RSS when ready with the example config, and import time, against `import web3`",
+        (Part("RSS:", resident, 0.9, at_least=False), Part("import:", imports, 0.5, at_least=False)),
+    )

@@ -1,0 +1,104 @@
+"""Simulated EVM nodes in a process of their own, as many as one likes on one port, some of them dead."""
+
+from __future__ import annotations
+
+import asyncio
+import multiprocessing
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from multiprocessing.connection import Connection
+
+import orjson
+
+HEADER_END = b"\r\n\r\n"
+
+
+def _result(call: dict[str, object]) -> object:
+    height = int(time.time() / 12)
+    match call["method"]:
+        case "eth_chainId":
+            return "0x1"
+        case "eth_getBlockByNumber":
+            return {
+                "number": hex(height),
+                "timestamp": hex(height * 12),
+                "hash": f"0x{height:064x}",
+                "baseFeePerGas": "0x3b9aca00",
+                "gasUsed": "0xe4e1c0",
+                "gasLimit": "0x1c9c380",
+            }
+        case "eth_syncing":
+            return False
+        case "net_peerCount":
+            return "0x19"
+        case _:
+            return "Geth/v1.14.8-stable-a9523b64/linux-amd64/go1.22.6"
+
+
+def answer(body: bytes) -> bytes:
+    """The HTTP answer to a batch or a call."""
+    asked = orjson.loads(body)
+    calls = asked if isinstance(asked, list) else [asked]
+    told = [{"jsonrpc": "2.0", "id": call["id"], "result": _result(call)} for call in calls]
+    text = orjson.dumps(told if isinstance(asked, list) else told[0])
+    return b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b" % (len(text), text)
+
+
+class _Node(asyncio.Protocol):
+    """Answers what is asked under /live/..., and never what is asked under /dead/..."""
+
+    def __init__(self, dead: set[str]) -> None:
+        self._dead = dead
+        self._buffer = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        self._buffer += data
+        while HEADER_END in self._buffer:
+            head, _, rest = self._buffer.partition(HEADER_END)
+            length = int(head.lower().partition(b"content-length: ")[2].split(b"\r\n")[0])
+            if len(rest) < length:
+                return
+            self._buffer = rest[length:]
+            path = head.split(b" ", 2)[1].decode()
+            if path not in self._dead:
+                self._transport.write(answer(rest[:length]))
+
+
+def _serve(told: Connection, dead: set[str]) -> None:
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        server = await loop.create_server(lambda: _Node(dead), "127.0.0.1", 0, backlog=1024)
+        told.send(server.sockets[0].getsockname()[1])
+        await server.serve_forever()
+
+    asyncio.run(main())
+
+
+@contextmanager
+def nodes(count: int, dead: int = 0) -> Iterator[list[str]]:
+    """The URLs of `count` nodes, the last `dead` of which never answer."""
+    context = multiprocessing.get_context("spawn")
+    here, there = context.Pipe()
+    silent = {f"/node-{n}" for n in range(count - dead, count)}
+    server = context.Process(target=_serve, args=(there, silent), daemon=True)
+    server.start()
+    try:
+        port = here.recv()
+        yield [f"http://127.0.0.1:{port}/node-{n}" for n in range(count)]
+    finally:
+        server.terminate()
+        server.join()
+
+
+def config(urls: list[str], interval: str = "1s", timeout: str = "900ms") -> str:
+    """A nodes.yml with all of them in one chain."""
+    lines = "".join(f'      - {{name: node-{n}, url: "{url}"}}\n' for n, url in enumerate(urls))
+    return (
+        f"scrape_interval: 1s\ndefaults: {{interval: {interval}, timeout: {timeout}, stale_after: 60s}}\n"
+        f"chains:\n  - name: ethereum\n    family: evm\n    chain_id: 1\n    block_time: 12s\n    nodes:\n{lines}"
+    )
