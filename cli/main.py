@@ -27,6 +27,7 @@ class Command:
 COMMANDS = {
     "nodes": Command("exporters.nodes.__main__", "exporter: health of RPC nodes"),
     "receiver": Command("receiver.main", "takes alerts from Alertmanager, keeps and shows them"),
+    "check-config": Command("cli.check_config", "check all configuration files of a folder together"),
     "catalogue": Command("cli.catalogue", "list every metric family: name, type, labels, meaning"),
 }
 
@@ -38,7 +39,7 @@ def main(argv: list[str] | None = None) -> int:
         prog="occ",
         description="Operational Command Center for digital-asset trading.",
         epilog="commands:\n"
-        + "".join(f"  {name:<12}{command.help}\n" for name, command in COMMANDS.items())
+        + "".join(f"  {name:<14}{command.help}\n" for name, command in COMMANDS.items())
         + "\n`occ COMMAND --help` tells more.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

@@ -32,7 +32,7 @@ from pydantic import (
 from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 from yarl import URL
 
-from occ.document import SURROGATE, Document
+from occ.document import SURROGATE, Document, Loc
 from occ.errors import ConfigError, Problem
 
 MAX_FILE_BYTES = 10_000_000
@@ -92,11 +92,12 @@ class Secret:
 
 @dataclass(frozen=True, slots=True)
 class Loaded(Generic[M]):
-    """A configuration in use: the values, what must never be printed, and the digest of the file."""
+    """A configuration in use: the values, what must never be printed, the digest of the file, and the line of each part."""
 
     config: M
     secrets: frozenset[str]
     digest: str
+    lines: Mapping[Loc, int]
 
 
 @dataclass(slots=True)
@@ -107,6 +108,7 @@ class _Context:
     env: Mapping[str, str]
     secrets: set[str] = field(default_factory=set)
     names: set[str] = field(default_factory=set)
+    look: bool = True
 
 
 # --- types that models use -------------------------------------------------------------------------------------------
@@ -153,7 +155,7 @@ def _secret(value: object, info: ValidationInfo[_Context]) -> Secret:
         case {"env": str(name), **rest} if not rest:
             text = _secret_variable(context.env, name)
         case {"file": str(path), **rest} if not rest:
-            text = _secret_file(context.base / path)
+            text = _secret_file(context.base / path) if context.look else "assumed"
         case str():
             raise refuse("a secret does not stand in the file: write {env: NAME} or {file: PATH}")
         case _:
@@ -347,13 +349,23 @@ class ExporterConfig(Model):
 # --- reading ---------------------------------------------------------------------------------------------------------
 
 
-def load(path: str | Path, model: type[M], env: Mapping[str, str] | None = None) -> Loaded[M]:
-    """Reads and checks a file. Raises ConfigError with every problem found; nothing else is touched."""
+class _Assumed(dict[str, str]):
+    """An environment in which every variable is set."""
+
+    def get(self, _name: str, _default: object = None) -> str:
+        return "assumed"
+
+
+def load(path: str | Path, model: type[M], env: Mapping[str, str] | None = None, *, secrets: bool = True) -> Loaded[M]:
+    """Reads and checks a file. Raises ConfigError with every problem found; nothing else is touched.
+
+    Without `secrets`, variables and secret files are taken to be there and are not looked at.
+    """
     path = Path(path)
     raw = _read(path)
-    document = Document(path, os.environ if env is None else env)
+    document = Document(path, (os.environ if env is None else env) if secrets else _Assumed())
     data = document.data(raw)
-    context = _Context(path.resolve().parent, document.env, document.substituted)
+    context = _Context(path.resolve().parent, document.env, document.substituted, look=secrets)
     config: M | None = None
     try:
         config = model.model_validate(data, context=context)
@@ -363,7 +375,9 @@ def load(path: str | Path, model: type[M], env: Mapping[str, str] | None = None)
     if document.problems or config is None:
         raise ConfigError(sorted(set(document.problems), key=lambda it: (it.line or 0, it.path, it.message)))
     # A name that also stands in a URL is no secret, and masking it would make the logs unreadable.
-    return Loaded(config, frozenset(context.secrets - context.names), hashlib.sha256(raw).hexdigest()[:12])
+    return Loaded(
+        config, frozenset(context.secrets - context.names), hashlib.sha256(raw).hexdigest()[:12], document.lines
+    )
 
 
 def _read(path: Path) -> bytes:

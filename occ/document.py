@@ -55,7 +55,7 @@ class Document:
         self.env = env
         self.problems: list[Problem] = []
         self.substituted: set[str] = set()
-        self._lines: dict[Loc, int] = {}
+        self.lines: dict[Loc, int] = {}
         self._nodes = 0
         self._unknown: set[Loc] = set()
 
@@ -85,7 +85,7 @@ class Document:
         return ConfigError([Problem(self.file, line, "", message)])
 
     def _value(self, node: yaml.Node, loc: Loc) -> object:
-        self._lines.setdefault(loc, node.start_mark.line + 1)
+        self.lines.setdefault(loc, node.start_mark.line + 1)
         self._nodes += 1
         if len(loc) > MAX_DEPTH or self._nodes > MAX_NODES:
             raise self._unreadable(node.start_mark.line + 1, "too deeply nested, or too large")
@@ -110,10 +110,10 @@ class Document:
             key = str(key_node.value)
             at = (*loc, key)
             if key in found:
-                message = f"stands twice, first on line {self._lines[at]}"
+                message = f"stands twice, first on line {self.lines[at]}"
                 self.problems.append(Problem(self.file, line, dotted(at), message))
                 continue
-            self._lines[at] = line
+            self.lines[at] = line
             found[key] = self._value(value_node, at)
         return found
 
@@ -169,7 +169,7 @@ class Document:
         """Notes a problem, on the line of the nearest thing that stands in the file."""
         if loc in self._unknown:
             return
-        line = next(self._lines[loc[:n]] for n in range(len(loc), -1, -1) if loc[:n] in self._lines)
+        line = next(self.lines[loc[:n]] for n in range(len(loc), -1, -1) if loc[:n] in self.lines)
         self.problems.append(Problem(self.file, line, dotted(loc), message))
 
 

@@ -201,6 +201,13 @@ SERIES_LIMIT_EXCEEDED = Family(
     "Renderings in which series of this check were left out because of limits.series.",
     ("exporter", "check"),
 )
+EGRESS_UP = Family(
+    "occ_egress_up",
+    Kind.GAUGE,
+    "1 if the canary answered anything over HTTP, else 0: with all canaries at 0 it is our own way out.",
+    ("target",),
+    quiet=True,
+)
 CONFIG_INFO = Family(
     "occ_config_info",
     Kind.INFO,
@@ -223,6 +230,7 @@ KERNEL_FAMILIES = (
     EVENT_LOOP_LAG,
     SERIES,
     SERIES_LIMIT_EXCEEDED,
+    EGRESS_UP,
     CONFIG_INFO,
     BUILD_INFO,
 )

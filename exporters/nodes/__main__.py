@@ -16,10 +16,10 @@ from exporters.nodes.config import Chain, NodesConfig
 from exporters.nodes.derived import DERIVED_FAMILIES, Derivation
 from exporters.nodes.reading import Reading
 from exporters.nodes.source import Source, targets
-from occ import exporter, plugins
+from occ import egress, exporter, plugins
 from occ.errors import SourceError
 from occ.exporter import Exporter, Plan
-from occ.job import Target, every
+from occ.job import Job, Target, every
 from occ.page import Page
 
 FAMILIES = (*READING_FAMILIES, *DERIVED_FAMILIES)
@@ -34,7 +34,7 @@ async def build(config: NodesConfig, page: Page) -> AsyncIterator[Plan]:
     async with aiohttp.ClientSession(
         connector=connector, cookie_jar=aiohttp.DummyCookieJar(), timeout=aiohttp.ClientTimeout(total=None)
     ) as session:
-        jobs = []
+        jobs: list[Job] = []
         for chain in config.chains:
             source = Source(chain, session, page, durations)
             jobs.append(
@@ -47,6 +47,8 @@ async def build(config: NodesConfig, page: Page) -> AsyncIterator[Plan]:
                     columns=columns,
                 )
             )
+        if config.egress:
+            jobs.append(egress.job(config, session))
         yield Plan(tuple(jobs), Derivation(config.chains))
 
 

@@ -12,6 +12,7 @@ from tests.exporters.support import once
 from tests.golden import compare
 
 CONFIG = """
+egress: [{{name: canary-a, url: "{up}"}}, {{name: canary-b, url: "http://127.0.0.1:1"}}]
 chains:
   - name: ethereum
     family: evm

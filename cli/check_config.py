@@ -1,0 +1,95 @@
+"""`occ check-config`: every file of a folder, each by itself and all together."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from exporters.nodes.config import NodesConfig
+from occ.config import ExporterConfig, Loaded, Model, load
+from occ.document import Loc, dotted
+from occ.errors import ConfigError, Problem
+from receiver.config import ReceiverConfig
+
+MODELS: Mapping[str, type[Model]] = {"nodes": NodesConfig, "receiver": ReceiverConfig}
+
+# What a chain is, wherever it is named.
+_IDENTITY = ("family", "chain_id", "genesis_hash", "block_time")
+
+
+def check(folder: Path, *, secrets: bool = True) -> tuple[dict[Path, Loaded[Model]], list[Problem]]:
+    """The files that are valid by themselves, and every problem: of single files, then of files that disagree."""
+    valid: dict[Path, Loaded[Model]] = {}
+    problems: list[Problem] = []
+    for path in sorted(folder.glob("*.yml")):
+        model = MODELS.get(path.stem.partition("-")[0])
+        if model is None:
+            known = ", ".join(f"{name}.yml or {name}-….yml" for name in MODELS)
+            problems.append(Problem(str(path), None, "", f"no process reads a file of this name; there are: {known}"))
+            continue
+        try:
+            valid[path] = load(path, model, secrets=secrets)
+        except ConfigError as error:
+            problems += error.problems
+    return valid, problems + list(disagreements(valid))
+
+
+def disagreements(files: Mapping[Path, Loaded[Model]]) -> Iterator[Problem]:
+    """Where two files mean different things by one name: a chain, or an asset's alias."""
+    chains: dict[tuple[str, str], tuple[Path, object]] = {}
+    bases: dict[str, tuple[Path, str]] = {}
+    for path, loaded in files.items():
+        for loc, key, value in _identities(loaded.config):
+            first, said = chains.setdefault(key, (path, value))
+            if said != value:
+                yield _problem(path, loaded, loc, f"{key[0]} is said to have another {key[1]} in {first.name}")
+        for loc, alias, base in _aliases(loaded.config):
+            first, meant = bases.setdefault(alias, (path, base))
+            if meant != base:
+                yield _problem(path, loaded, loc, f"{alias} is an alias of {meant} in {first.name}")
+
+
+def _identities(config: Model) -> Iterator[tuple[Loc, tuple[str, str], object]]:
+    for index, chain in enumerate(getattr(config, "chains", ())):
+        for key in _IDENTITY:
+            value = getattr(chain, key, None)
+            if value is not None:
+                yield ("chains", index, key), (chain.name, key), value
+
+
+def _aliases(config: Model) -> Iterator[tuple[Loc, str, str]]:
+    if isinstance(config, ExporterConfig):
+        for base, aliases in config.assets.items():
+            for alias in (base, *aliases):
+                yield ("assets", base), alias, base
+
+
+def _problem(path: Path, loaded: Loaded[Model], loc: Loc, message: str) -> Problem:
+    line = next(loaded.lines[loc[:n]] for n in range(len(loc), -1, -1) if loc[:n] in loaded.lines)
+    return Problem(str(path), line, dotted(loc), message)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Says of each file that it is valid, or what is wrong; 0 when all are."""
+    parser = argparse.ArgumentParser(
+        prog="occ check-config",
+        description="Check the configuration files of a folder, each by itself and all together: the same name means the "
+        "same chain and the same asset everywhere. A file is named after its process, as nodes.yml or nodes-asia.yml.",
+        epilog="Exit codes: 0 all are valid, 2 something is wrong.",
+    )
+    parser.add_argument("folder", type=Path, metavar="FOLDER", help="where the files are, as config/")
+    parser.add_argument(
+        "--without-secrets",
+        action="store_true",
+        help="take environment variables and secret files to be there, and do not look at them",
+    )
+    given = parser.parse_args(argv)
+    valid, problems = check(given.folder, secrets=not given.without_secrets)
+    if not valid and not problems:
+        problems = [Problem(str(given.folder), None, "", "there is no configuration file here")]
+    wrong = {problem.file for problem in problems}
+    sys.stdout.write("".join(f"{path}: valid\n" for path in valid if str(path) not in wrong))
+    sys.stderr.write("".join(f"{problem}\n" for problem in problems))
+    return 2 if problems else 0

@@ -1,0 +1,90 @@
+"""`occ check-config`: files that are right by themselves may still disagree."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from cli.main import main
+
+CONFIG = Path(__file__).parents[2] / "config"
+NODES = """\
+assets: {ETH: [WETH]}
+chains:
+  - name: ethereum
+    family: evm
+    chain_id: 1
+    block_time: 12s
+    nodes: [{name: own, url: "http://127.0.0.1:8545"}]
+"""
+
+
+def checked(folder: Path, capsys: pytest.CaptureFixture[str], *flags: str, **files: str) -> tuple[int, str, str]:
+    """Exit code, standard output and standard error, with the folder's name left out."""
+    for name, text in files.items():
+        (folder / f"{name.replace('_', '-')}.yml").write_text(text)
+    code = main(["check-config", str(folder), *flags])
+    said = capsys.readouterr()
+    return code, said.out.replace(f"{folder}/", ""), said.err.replace(f"{folder}/", "")
+
+
+def test_the_examples_are_valid_together(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, err = checked(CONFIG, capsys, "--without-secrets")
+    assert (code, err) == (0, "")
+    assert out.splitlines() == ["nodes.yml: valid", "receiver.yml: valid"]
+
+
+def test_every_problem_of_every_file_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, err = checked(tmp_path, capsys, nodes=NODES.replace("12s", "12"), receiver="database: x\n")
+    assert (code, out) == (2, "")
+    assert err.splitlines() == [
+        "nodes.yml:6: chains[0].block_time: expected a duration such as 500ms, 5s or 1h",
+        "receiver.yml:1: database: expected sqlite:///PATH, or sqlite:////PATH for an absolute one",
+        "receiver.yml:1: ingest: is required",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("was", "becomes", "expected"),
+    [
+        (
+            "chain_id: 1",
+            "chain_id: 5",
+            "nodes.yml:5: chains[0].chain_id: ethereum is said to have another chain_id in nodes-asia.yml",
+        ),
+        (
+            "12s",
+            "6s",
+            "nodes.yml:6: chains[0].block_time: ethereum is said to have another block_time in nodes-asia.yml",
+        ),
+        ("ETH: [WETH]", "BTC: [WETH]", "nodes.yml:1: assets.BTC: WETH is an alias of ETH in nodes-asia.yml"),
+    ],
+)
+def test_one_name_means_one_thing_in_all_files(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], was: str, becomes: str, expected: str
+) -> None:
+    code, out, err = checked(tmp_path, capsys, nodes=NODES.replace(was, becomes), nodes_asia=NODES)
+    assert (code, out, err.splitlines()) == (2, "nodes-asia.yml: valid\n", [expected])
+
+
+def test_an_alias_means_one_asset_within_a_file_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, _, err = checked(tmp_path, capsys, nodes=NODES.replace("{ETH: [WETH]}", "{ETH: [WETH], BTC: [WETH]}"))
+    assert (code, err) == (2, "nodes.yml:1: assets.BTC: WETH is an alias of ETH in nodes.yml\n")
+
+
+def test_a_file_that_no_process_reads_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, err = checked(tmp_path, capsys, nodes=NODES, nods=NODES)
+    assert (code, out) == (2, "nodes.yml: valid\n")
+    assert err.startswith("nods.yml: no process reads a file of this name; there are: nodes.yml or nodes-")
+
+
+def test_an_empty_folder_is_no_success(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check-config", str(tmp_path)]) == 2
+    assert capsys.readouterr().err == f"{tmp_path}: there is no configuration file here\n"
+
+
+def test_secrets_are_looked_at_unless_told_otherwise(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = NODES.replace("8545", "8545/${NO_SUCH_KEY}")
+    assert checked(tmp_path, capsys, nodes=text)[0] == 2
+    assert checked(tmp_path, capsys, "--without-secrets", nodes=text)[0] == 0
