@@ -1,4 +1,4 @@
-.PHONY: setup demo test check bench lock
+.PHONY: setup demo test check bench soak lock
 
 setup:
 	@scripts/setup
@@ -14,6 +14,9 @@ test: check
 
 bench: setup
 	@.venv/bin/python -m benchmarks $(GOALS)
+
+soak: setup
+	@.venv/bin/python -m benchmarks.soak
 
 lock:
 	@scripts/lock

@@ -15,10 +15,12 @@ from occ.process import new_page
 
 
 @asynccontextmanager
-async def exporter(urls: list[str], interval: str = "1s", patience: str = "900ms") -> AsyncIterator[Poller]:
+async def exporter(
+    urls: list[str], interval: str = "1s", patience: str = "900ms", stale_after: str = "60s"
+) -> AsyncIterator[Poller]:
     """The poller of an exporter that is wired as the process wires it."""
     with tempfile.NamedTemporaryFile("w", suffix=".yml") as file:
-        file.write(config(urls, interval, patience))
+        file.write(config(urls, interval, patience, stale_after))
         file.flush()
         loaded = load(Path(file.name), NODES.model)
     page = new_page(NODES.name, loaded.digest, NODES.families)

@@ -46,7 +46,7 @@ def answer(body: bytes) -> bytes:
 
 
 class _Node(asyncio.Protocol):
-    """Answers what is asked under /live/..., and never what is asked under /dead/..."""
+    """Answers but for the paths that are dead; `POST /dead` with a list of paths says which those are."""
 
     def __init__(self, dead: set[str]) -> None:
         self._dead = dead
@@ -65,7 +65,11 @@ class _Node(asyncio.Protocol):
                 return
             self._buffer = rest[length:]
             path = head.split(b" ", 2)[1].decode()
-            if path not in self._dead:
+            if path == "/dead":
+                self._dead.clear()
+                self._dead.update(orjson.loads(rest[:length]))
+                self._transport.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+            elif path not in self._dead:
                 self._transport.write(answer(rest[:length]))
 
 
@@ -95,10 +99,10 @@ def nodes(count: int, dead: int = 0) -> Iterator[list[str]]:
         server.join()
 
 
-def config(urls: list[str], interval: str = "1s", timeout: str = "900ms") -> str:
+def config(urls: list[str], interval: str, patience: str, stale_after: str) -> str:
     """A nodes.yml with all of them in one chain."""
     lines = "".join(f'      - {{name: node-{n}, url: "{url}"}}\n' for n, url in enumerate(urls))
     return (
-        f"scrape_interval: 1s\ndefaults: {{interval: {interval}, timeout: {timeout}, stale_after: 60s}}\n"
+        f"scrape_interval: 1s\ndefaults: {{interval: {interval}, timeout: {patience}, stale_after: {stale_after}}}\n"
         f"chains:\n  - name: ethereum\n    family: evm\n    chain_id: 1\n    block_time: 12s\n    nodes:\n{lines}"
     )

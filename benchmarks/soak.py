@@ -1,0 +1,150 @@
+"""`make soak`: 200 simulated nodes of which 50 die and return, again and again, while the page is scraped.
+
+Memory stays flat, no task is left over, and no value is shown that is older than `stale_after`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import gc
+import json
+import logging
+import os
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import aiohttp
+from prometheus_client.parser import text_string_to_metric_families
+
+from benchmarks.exporting import exporter
+from benchmarks.nodes import nodes
+from demo.processes import free_ports
+from occ.flags import Address
+from occ.poller import Poller
+from occ.process import new_page
+from occ.web import application, serving
+
+COUNT, DYING = 200, 50
+PERIOD = 10.0
+STALE_AFTER, SLACK = 3.0, 1.5
+GROWTH = 1.1
+TASKS_BESIDE = 12
+"""Tasks that are there besides one per node: the server's, the beat's, ours."""
+
+
+@dataclass
+class Report:
+    """What was seen, and what was wrong with it."""
+
+    scrapes: int = 0
+    deaths: int = 0
+    most_tasks: int = 0
+    memory: list[int] = field(default_factory=list)
+    complaints: list[str] = field(default_factory=list)
+
+    def verdict(self) -> bool:
+        settled = self.memory[len(self.memory) // 3 :]
+        if settled and settled[-1] > settled[0] * GROWTH:
+            self.complaints.append(f"memory grew from {settled[0] >> 20} to {settled[-1] >> 20} MiB")
+        if not self.deaths:
+            self.complaints.append("no node ever died")
+        return not self.complaints
+
+
+def resident() -> int:
+    """Bytes of this process in memory."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def stale_and_shown(page: str, now: float) -> Iterator[str]:
+    """Nodes whose head is on the page although it was read too long ago."""
+    read_at: dict[str, float] = {}
+    shown: set[str] = set()
+    for family in text_string_to_metric_families(page):
+        for sample in family.samples:
+            if family.name == "occ_target_last_success_timestamp_seconds":
+                read_at[sample.labels["node"]] = sample.value
+            elif family.name == "rpc_block_number":
+                shown.add(sample.labels["node"])
+    for node in sorted(shown):
+        age = now - read_at.get(node, 0.0)
+        if age > STALE_AFTER + SLACK:
+            yield f"{node} is shown {age:.1f} s after its last read"
+
+
+async def _scraping(url: str, session: aiohttp.ClientSession, report: Report, until: float) -> None:
+    while time.monotonic() < until:
+        async with session.get(url) as reply:
+            page = await reply.text()
+        report.scrapes += 1
+        report.complaints += stale_and_shown(page, time.time())
+        report.most_tasks = max(report.most_tasks, len(asyncio.all_tasks()))
+        if report.most_tasks > COUNT + TASKS_BESIDE:
+            report.complaints.append(f"{report.most_tasks} tasks")
+        await asyncio.sleep(1.0)
+
+
+async def _dying(urls: list[str], session: aiohttp.ClientSession, report: Report, until: float) -> None:
+    """Another 50 each time; they are dead for half of each period."""
+    paths = [urlsplit(url).path for url in urls]
+    control = urls[0].removesuffix(paths[0]) + "/dead"
+    while time.monotonic() < until:
+        start = report.deaths * DYING % COUNT
+        for dead in (paths[start : start + DYING], []):
+            async with session.post(control, data=json.dumps(dead)) as reply:
+                reply.raise_for_status()
+            await asyncio.sleep(PERIOD / 2)
+        report.deaths += 1
+        gc.collect()
+        report.memory.append(resident())
+
+
+async def _polled(poller: Poller, urls: list[str], seconds: float) -> Report:
+    report, until = Report(), time.monotonic() + seconds
+    before = len(asyncio.all_tasks())
+    (port,) = free_ports(1)
+    app = application(name="soak", summary="", page=new_page("soak", "", ()), render=poller.render, ready=lambda: True)
+    polling = asyncio.create_task(poller.run())
+    async with serving(app, Address("127.0.0.1", port)), aiohttp.ClientSession() as session:
+        url = f"http://127.0.0.1:{port}/metrics"
+        await asyncio.gather(_scraping(url, session, report, until), _dying(urls, session, report, until))
+    polling.cancel()
+    await asyncio.gather(polling, return_exceptions=True)
+    if (left := len(asyncio.all_tasks()) - before) > 0:
+        report.complaints.append(f"{left} tasks are left over")
+    return report
+
+
+async def soak(seconds: float) -> Report:
+    """Runs it, and says what was seen."""
+    logging.disable()
+    try:
+        with nodes(COUNT) as urls:
+            async with exporter(urls, "500ms", "400ms", f"{STALE_AFTER:g}s") as poller:
+                return await _polled(poller, urls, seconds)
+    finally:
+        logging.disable(logging.NOTSET)
+
+
+def main() -> int:
+    """Exit code 1 when something was wrong."""
+    parser = argparse.ArgumentParser(prog="make soak", description=__doc__)
+    parser.add_argument("--seconds", type=float, default=300.0, help="how long (default: %(default)g)")
+    report = asyncio.run(soak(parser.parse_args().seconds))
+    good = report.verdict()
+    sizes = [size >> 20 for size in report.memory]
+    print(
+        f"{report.scrapes} scrapes, {report.deaths} times {DYING} of {COUNT} nodes dead, at most {report.most_tasks} tasks"
+    )
+    print(f"memory after each, MiB: {' '.join(map(str, sizes))}")
+    print("\n".join(report.complaints[:20]) or "nothing stale was shown, no task was left over, memory stayed flat")
+    return 0 if good else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
