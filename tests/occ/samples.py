@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+from prometheus_client import Metric
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics_families
 from prometheus_client.parser import text_string_to_metric_families
 
 Key = tuple[str, frozenset[tuple[str, str]]]
@@ -9,9 +13,18 @@ Key = tuple[str, frozenset[tuple[str, str]]]
 
 def parsed(body: bytes) -> dict[Key, float]:
     """The samples of a page, by name and labels. Fails where one is there twice, or a family is not in one piece."""
+    return _gathered(text_string_to_metric_families(body.decode()))
+
+
+def openmetrics_parsed(body: bytes) -> dict[Key, float]:
+    """The same of a page in OpenMetrics, of which the parser refuses what is not of the format."""
+    return _gathered(openmetrics_families(body.decode()))
+
+
+def _gathered(metrics: Iterable[Metric]) -> dict[Key, float]:
     found: dict[Key, float] = {}
     families: list[str] = []
-    for family in text_string_to_metric_families(body.decode()):
+    for family in metrics:
         families.append(family.name)
         for sample in family.samples:
             key = (sample.name, frozenset(sample.labels.items()))

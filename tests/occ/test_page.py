@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import math
 import re
 from collections.abc import Mapping, Sequence
@@ -13,8 +14,8 @@ from hypothesis import strategies as st
 
 from occ.errors import CatalogueError
 from occ.metrics import LABELS, Catalogue, Family, Kind
-from occ.page import Column, Event, Page, Rows
-from tests.occ.samples import parsed, rows, sample
+from occ.page import Column, Event, Format, Page, Rows
+from tests.occ.samples import openmetrics_parsed, parsed, rows, sample
 
 PEERS = Family("rpc_peers", Kind.GAUGE, "Peers of the node.", ("node",))
 HEAD = Family("rpc_head", Kind.GAUGE, "Height of the head.", ("node",))
@@ -135,7 +136,11 @@ def columns(draw: st.DrawFn) -> list[Column]:
             name, Kind.GAUGE, draw(st.text(st.characters(codec="utf-8"), min_size=1)).strip() or "Help.", labels
         )
         found = draw(
-            st.lists(st.fixed_dictionaries(dict.fromkeys(labels, _LABEL_VALUES)), max_size=5, unique_by=_shown)
+            st.lists(
+                st.fixed_dictionaries(dict.fromkeys(labels, _LABEL_VALUES)),
+                max_size=5,
+                unique_by=lambda row: frozenset(_shown(row)),
+            )
         )
         made.append(Column(family, tuple(found), [draw(_VALUES) for _ in found]))
     return made
@@ -170,6 +175,22 @@ def test_any_labels_and_values_parse_to_the_same_samples(made: list[Column]) -> 
     seen = parsed(page.render())
     assert seen.keys() == expected.keys()
     assert all(_same(seen[key], value) for key, value in expected.items())
+
+
+@given(columns())
+def test_they_parse_to_the_same_samples_in_openmetrics(made: list[Column]) -> None:
+    page = Page(Catalogue(column.family for column in made))
+    page.put("job", made)
+    plain, strict = parsed(page.render()), openmetrics_parsed(page.render(Format.OPENMETRICS))
+    assert strict.keys() == plain.keys()
+    assert all(_same(strict[key], value) for key, value in plain.items())
+
+
+@given(columns())
+def test_packed_is_the_same_page(made: list[Column]) -> None:
+    page = Page(Catalogue(column.family for column in made))
+    page.put("job", made)
+    assert all(gzip.decompress(page.render(style, packed=True)) == page.render(style) for style in Format)
 
 
 @given(st.lists(st.lists(_VALUES, min_size=3, max_size=3), min_size=1, max_size=4))
@@ -405,3 +426,62 @@ def test_a_histogram_stands_beside_the_columns(page: Page) -> None:
     assert sample(body, "rpc_slowness_seconds_bucket", chain="ethereum", le="0.5") == 0.0
     assert b"# TYPE rpc_slowness_seconds histogram\n" in body
     assert sample(body, "rpc_peers", node="a") == 1.0
+
+
+# --- OpenMetrics -----------------------------------------------------------------------------------------------------
+
+
+def test_openmetrics_calls_families_by_their_base_names_and_ends_with_eof(page: Page) -> None:
+    page.put("job", [Column(CLIENT, ({"node": "a", "version": "v1"},), (1,))])
+    page.count(Event(CALLS, {"node": "a"}, 2))
+    assert page.render(Format.OPENMETRICS).decode() == (
+        "# HELP rpc_calls Calls.\n"
+        "# TYPE rpc_calls counter\n"
+        'rpc_calls_total{node="a"} 2.0\n'
+        "# HELP rpc_client What the node runs.\n"
+        "# TYPE rpc_client info\n"
+        'rpc_client_info{node="a",version="v1"} 1\n'
+        "# EOF\n"
+    )
+
+
+def test_openmetrics_tells_units() -> None:
+    age = Family("rpc_age_seconds", Kind.GAUGE, "Age.", unit="seconds")
+    page = Page(Catalogue([age]))
+    page.put("job", [Column(age, ({},), (3,))])
+    assert page.render(Format.OPENMETRICS).decode().splitlines()[1:3] == [
+        "# TYPE rpc_age_seconds gauge",
+        "# UNIT rpc_age_seconds seconds",
+    ]
+
+
+def test_exemplars_of_histograms_are_there_in_openmetrics_alone(page: Page) -> None:
+    page.histogram(SLOWNESS).labels("eth").observe(0.4, {"node": "a"})
+    line = next(line for line in page.render(Format.OPENMETRICS).decode().splitlines() if 'le="0.5"' in line)
+    assert line.startswith('rpc_slowness_seconds_bucket{chain="eth",le="0.5"} 1.0 # {node="a"} 0.4')
+    assert b"# {" not in page.render()
+
+
+def test_both_formats_hold_the_same_samples_while_a_page_changes(page: Page) -> None:
+    page.histogram(SLOWNESS).labels("eth").observe(0.4)
+    for value in (1.0, None, math.nan, 2.0):
+        page.put("job", [peers(value, 7), Column(HEAD, A_AND_B, (value, None))])
+        page.count(Event(CALLS, {"node": "a"}))
+        plain, strict = parsed(page.render()), openmetrics_parsed(page.render(Format.OPENMETRICS))
+        assert plain.keys() == strict.keys()
+
+
+# --- the registry ----------------------------------------------------------------------------------------------------
+
+
+def test_histograms_are_written_anew_by_refresh_and_not_by_the_scrape(page: Page) -> None:
+    slowness = page.histogram(SLOWNESS).labels("eth")
+    assert sample(page.render(), "rpc_slowness_seconds_count") == 0
+    slowness.observe(0.4)
+    assert sample(page.render(), "rpc_slowness_seconds_count") == 0
+    page.refresh()
+    assert sample(page.render(), "rpc_slowness_seconds_count") == 1
+
+
+def test_a_histogram_of_a_family_is_one_whoever_asks_for_it(page: Page) -> None:
+    assert page.histogram(SLOWNESS) is page.histogram(SLOWNESS)
