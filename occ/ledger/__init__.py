@@ -1,0 +1,52 @@
+"""Durable counters for what happens on a chain: each event once, whatever reorganises, ends or fails.
+
+    with opened("pools.db", FAMILIES) as ledger:
+        stream = ledger.stream("ethereum", confirmations=12, start_block=21_000_000, deep_reorgs=Event(DEEP_REORGS, ETHEREUM))
+        page.put("ledger", ledger.columns())                # every counter, from the first page on
+        standing = await stream.advance(source)             # at each head; SourceError when it can not
+        page.put("ledger", ledger.columns())
+
+**What is counted.** A block counts once `confirmations` blocks stand on it. Its amounts, and the block up to which everything
+is counted (the cursor, with its hash), go to disk in one transaction; memory follows the disk. So an end at any instant
+leaves totals and cursor in agreement, and a restart goes on from both. What is shallower is in `Standing.unconfirmed`, read
+anew each time: it shows within one block, and may go away.
+
+**How a range is read.** The hash of its last block, its logs, the hash of the block before it, and the hash of its last block
+again. The same last block before and after means one chain all along, and the block before it ties it to what was counted.
+Otherwise all of it is thrown away and read again. A range that a source refuses is halved, down to one block.
+
+**Sums are exact.** Integers stay integers, of any size; floats are added as the exact fractions that they are, and rounded
+once, when shown. A total depends neither on the order of events nor on how they were cut into ranges, and it never goes down
+by rounding.
+
+**A reorganisation deeper than that** is a `DeepReorgError`, and a counter of its own. The cursor goes back to the newest
+remembered block that is still part of the chain, and counting goes on from there. Counters never go down: what was counted
+on the abandoned branch stays, and what happened on both branches counts twice. A few hundred blocks are remembered, of those
+with events all of the newest, and ever fewer behind them, so a fork is found to within a fraction of its depth. Where nothing
+matches, it is another chain: it is counted from where the stream began.
+
+**Counters on the page.** `Page.count` adds floats, and its sum would part from the stored one in the last digit; after a
+restart the counter might go down by that, which Prometheus takes for a reset. So `Ledger.columns` hands over absolute totals
+as columns, to be put under a key of their own: they do not expire. Their families must not be among a job's `families`: the
+poller would begin a second series of the same name at 0.
+
+**The file** belongs to one process at a time, which holds `<name>.lock` beside it. A damaged one is moved aside as
+`<name>.corrupt-<UTC time>` and everything is counted anew from the start block. One that is not ours, or from a newer version,
+is refused and left as it is. While the disk refuses, nothing is counted, and nothing is lost: it is all still on the chain.
+"""
+
+from occ.ledger.ledger import Ledger, opened
+from occ.ledger.store import LedgerError
+from occ.ledger.stream import BlockRefusedError, DeepReorgError, Logged, LogSource, Standing, Stream
+
+__all__ = [
+    "BlockRefusedError",
+    "DeepReorgError",
+    "Ledger",
+    "LedgerError",
+    "LogSource",
+    "Logged",
+    "Standing",
+    "Stream",
+    "opened",
+]
