@@ -29,7 +29,7 @@ HEADERS = {
 def _serve_ours(told: Connection) -> None:
     ours = Ours(*SHAPE)
     ours.change(SHAPE[0])
-    app = application(name="bench", summary="", page=ours.page, ready=lambda: True)
+    app = application(name="bench", page=ours.page, ready=lambda: True)
 
     async def started(_: aiohttp_web.Application) -> None:
         told.send(runner_port)

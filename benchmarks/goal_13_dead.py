@@ -46,7 +46,7 @@ async def _compare(some_dead: list[str], alive: list[str]) -> float:
 async def _turn(session: aiohttp.ClientSession, poller: Poller, port: int) -> float:
     """Only one of the two polls at a time: they share this process."""
     page = new_page("bench", "", ())
-    app = application(name="bench", summary="", page=page, render=poller.render, ready=lambda: True)
+    app = application(name="bench", page=page, render=poller.render, ready=lambda: True)
     polling = asyncio.create_task(poller.run())
     try:
         async with serving(app, Address("127.0.0.1", port)):

@@ -108,7 +108,7 @@ async def _polled(poller: Poller, urls: list[str], seconds: float) -> Report:
     report, until = Report(), time.monotonic() + seconds
     before = len(asyncio.all_tasks())
     (port,) = free_ports(1)
-    app = application(name="soak", summary="", page=new_page("soak", "", ()), render=poller.render, ready=lambda: True)
+    app = application(name="soak", page=new_page("soak", "", ()), render=poller.render, ready=lambda: True)
     polling = asyncio.create_task(poller.run())
     async with serving(app, Address("127.0.0.1", port)), aiohttp.ClientSession() as session:
         url = f"http://127.0.0.1:{port}/metrics"

@@ -10,7 +10,7 @@ Message = dict[str, Any]
 
 
 class Fault(StrEnum):
-    """One thing that goes wrong with a node."""
+    """One thing that goes wrong with a node, over HTTP and over WebSocket."""
 
     STALL = "stall"  # its head stays where it was when the fault was set
     DOWN = "down"  # connections are refused, the open ones closed
@@ -46,6 +46,21 @@ def tell(fault: Fault | None, question: Any, answer: Any, heights: Mapping[str, 
     if method in results:
         return {**answer, "result": results[method]}
     return _SPOILED.get(fault, _as_it_is)(answer)
+
+
+def notify(fault: Fault | None, notification: Message) -> Message | None:
+    """What the client is notified of instead; None for nothing: where the head stays, there is no new one."""
+    if fault is Fault.STALL:
+        return None
+    told = notification["params"]
+    match fault:
+        case Fault.WRONG_TYPES:
+            told = {**told, "result": _wrong_types(told["result"])}
+        case Fault.NULL:
+            told = {**told, "result": None}
+        case Fault.WRONG_ID:
+            told = {**told, "subscription": "0xdeadbeef"}
+    return {**notification, "params": told}
 
 
 def _method(question: Any, identity: Any) -> Any:

@@ -1,5 +1,7 @@
 """Named JSON-RPC nodes in front of one real node, each with a fault that can be switched while it runs.
 
+HTTP and WebSocket are at the same port.
+
     async with FaultProxy("http://127.0.0.1:8545", ["alpha", "beta"]) as proxy:
         await proxy.set("beta", Fault.STALL)
         ...  # proxy.url("beta") now answers as a real node would that saw its last block when the fault was set
@@ -20,6 +22,7 @@ from typing import Any, Self
 import aiohttp
 from aiohttp import web
 
+from . import relay
 from .faults import CANNED, Fault, ask, tell
 
 LOOPBACK = "127.0.0.1"
@@ -45,6 +48,10 @@ class Node:
     def url(self) -> str:
         return f"http://{LOOPBACK}:{self.port}"
 
+    @property
+    def ws_url(self) -> str:
+        return f"ws://{LOOPBACK}:{self.port}"
+
     async def open(self) -> None:
         if self._listener is None:
             loop = asyncio.get_running_loop()
@@ -65,7 +72,8 @@ class Node:
         self._holder.close()
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
-        fault, body = self.fault, await request.read()
+        fault, upgrade = self.fault, relay.wanted(request)
+        body = b"" if upgrade else await request.read()
         if fault is Fault.SILENCE:
             await asyncio.Event().wait()
         if fault is Fault.SLOW:
@@ -73,6 +81,8 @@ class Node:
         if fault and fault in CANNED:
             status, content_type, text, headers = CANNED[fault]
             return web.Response(status=status, content_type=content_type, text=text, headers=headers)
+        if upgrade:
+            return await self._proxy.relay(request, self)
         told = await self._proxy.forward(fault, body, self.heights)
         if fault is Fault.TRUNCATED:
             told = told[: len(told) // 2]
@@ -106,6 +116,9 @@ class FaultProxy:
     def url(self, name: str) -> str:
         return self.nodes[name].url
 
+    def ws_url(self, name: str) -> str:
+        return self.nodes[name].ws_url
+
     async def set(self, name: str, fault: Fault, *, seconds: float = 2.0) -> None:
         """From the next request on; `seconds` is what SLOW adds."""
         node = self.nodes[name]
@@ -128,6 +141,10 @@ class FaultProxy:
             return await self._post(body)
         answer = await self._post(json.dumps(ask(fault, question, heights)).encode())
         return json.dumps(tell(fault, question, json.loads(answer), heights)).encode()
+
+    async def relay(self, request: web.BaseRequest, node: Node) -> web.StreamResponse:
+        """A WebSocket to the real node, with the node's faults applied to what passes."""
+        return await relay.relayed(request, node, self._session, self.upstream)
 
     async def _heights(self) -> Mapping[str, str]:
         """The height of each block tag now; what is pending on a node that stalls comes after its last block."""

@@ -365,7 +365,7 @@ def load(path: str | Path, model: type[M], env: Mapping[str, str] | None = None,
     raw = _read(path)
     document = Document(path, (os.environ if env is None else env) if secrets else _Assumed())
     data = document.data(raw)
-    context = _Context(path.resolve().parent, document.env, document.substituted, look=secrets)
+    context = _Context(path.absolute().parent, document.env, document.substituted, look=secrets)
     config: M | None = None
     try:
         config = model.model_validate(data, context=context)

@@ -5,6 +5,7 @@ OccError
 ├── CatalogueError     two declarations clash, or a column does not fit its family: our own mistake
 └── SourceError        what is read has failed; `reason` says how, in one word of a closed set
     ├── RateLimitError the far side asks for patience; `retry_after` says how long, where it said so
+    ├── HttpError      an HTTP status that carries no answer; `status` is the server's
     └── RpcError       a JSON-RPC error object; `code` is the node's
 """
 
@@ -76,6 +77,15 @@ class RateLimitError(SourceError):
 
     def __init__(self, message: str, retry_after: float | None = None) -> None:
         super().__init__(Reason.RATE_LIMITED, message)
+        self.retry_after = retry_after
+
+
+class HttpError(SourceError):
+    """An HTTP status that carries no answer; `retry_after` in seconds, where the server said so."""
+
+    def __init__(self, reason: Reason, status: int, message: str, retry_after: float | None = None) -> None:
+        super().__init__(reason, message)
+        self.status = status
         self.retry_after = retry_after
 
 

@@ -10,12 +10,15 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
-from occ import config, flags, logs, process, web
+from occ import config, flags, logs, process
 from occ.errors import ConfigError
 from occ.job import Job, Pins
 from occ.metrics import Family
 from occ.page import Page
 from occ.poller import Board, Derive, Poller
+from occ.service import Service
+from occ.web import ServeError
+from occ.webconfig import WebConfigFile
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +44,10 @@ class Plan:
 
 @dataclass(frozen=True)
 class Exporter(Generic[C]):
-    """The parts of an exporter. `build` opens what the jobs need, and closes it at the end of its context."""
+    """The parts of an exporter. `build` opens what the jobs need, and closes it at the end of its context.
+
+    At a reload, `build` is entered for the new configuration before the context of the old one ends, and by the same task.
+    """
 
     name: str
     summary: str
@@ -54,20 +60,24 @@ class Exporter(Generic[C]):
 def main(exporter: Exporter[C], argv: list[str] | None = None) -> int:
     """Runs the exporter; returns the exit code."""
     given = flags.parse(flags.parser(exporter.name, exporter.summary, exporter.port), argv)
+    logs.setup(given.log_level, given.log_format)
+    return process.guarded(lambda: _checked(exporter, given), traces=False)
+
+
+def _checked(exporter: Exporter[C], given: flags.Flags) -> int:
+    """Runs the exporter if its configuration can be used: from here on it is known what must not be logged."""
     try:
-        loaded = config.load(given.config, exporter.model)
+        loaded, rules = config.load(given.config, exporter.model), WebConfigFile(given.web_config)
     except ConfigError as error:
         sys.stderr.write(f"{error}\n")
         return 2
     if given.check_config:
-        sys.stdout.write(f"{given.config}: valid\n")
-        return 0
-    logs.setup(given.log_level, given.log_format, loaded.secrets)
-    try:
-        return asyncio.run(_once(exporter, loaded) if given.once else _serve(exporter, loaded, given.listen))
-    except OSError as error:
-        log.error("can not serve on %s: %s", given.listen, error.strerror or error)  # noqa: TRY400 - a trace says no more
-        return 1
+        files = filter(None, (given.config, given.web_config))
+        return process.printed("".join(f"{file}: valid\n" for file in files))
+    logged = logs.Logged(given.log_level, given.log_format)
+    logged.mask(loaded.secrets | rules.secrets)
+    life = _once(exporter, loaded) if given.once else _serve(exporter, loaded, given, rules, logged)
+    return process.guarded(lambda: asyncio.run(life))
 
 
 async def _once(exporter: Exporter[C], loaded: config.Loaded[C]) -> int:
@@ -75,33 +85,26 @@ async def _once(exporter: Exporter[C], loaded: config.Loaded[C]) -> int:
     async with exporter.build(loaded.config, page) as plan:
         poller = plan.poller(exporter.name, page)
         await poller.once()
-        sys.stdout.write(poller.render().decode())
-    return 0
+        return process.printed(poller.render().decode())
 
 
-async def _serve(exporter: Exporter[C], loaded: config.Loaded[C], address: flags.Address) -> int:
-    page = process.new_page(exporter.name, loaded.digest, exporter.families, loaded.config.limits.series)
-    async with exporter.build(loaded.config, page) as plan:
-        poller = plan.poller(exporter.name, page)
-        app = web.application(
-            name=exporter.name,
-            summary=exporter.summary,
-            page=page,
-            render=poller.render,
-            ready=lambda: poller.ready,
-        )
-        async with web.serving(app, address):
-            return await _until_ended(poller)
+async def _serve(
+    exporter: Exporter[C], loaded: config.Loaded[C], given: flags.Flags, rules: WebConfigFile, logged: logs.Logged
+) -> int:
+    def load() -> config.Loaded[C]:
+        again = config.load(given.config, exporter.model)
+        logged.mask(again.secrets | rules.secrets)
+        return again
 
+    async def live() -> int:
+        async with service.serving(given.listen):
+            return await service.run()
 
-async def _until_ended(poller: Poller) -> int:
-    """Until a signal says so, or the poller ends by itself, which it never should."""
-    polling, told = asyncio.create_task(poller.run()), asyncio.create_task(process.until_told())
-    await asyncio.wait((polling, told), return_when=asyncio.FIRST_COMPLETED)
-    failed = polling.done()
-    if failed:
-        log.critical("the poller ended", exc_info=polling.exception())
-    for task in (polling, told):
-        task.cancel()
-    await asyncio.gather(polling, told, return_exceptions=True)
-    return int(failed)
+    with process.hearing() as told:
+        service = Service(exporter, loaded, load, rules, logged)
+        told.reload = service.reloader.ask
+        try:
+            return await process.until_told(told, live)
+        except ServeError as error:
+            log.error("%s", error)  # noqa: TRY400 - a trace says no more
+            return 1

@@ -41,6 +41,7 @@ class Flags:
     listen: Address
     log_level: str
     log_format: Format
+    web_config: Path | None = None
 
 
 def address(text: str) -> Address:
@@ -58,11 +59,12 @@ def parser(name: str, summary: str, port: int, *, once: bool = True) -> argparse
     made = argparse.ArgumentParser(
         prog=f"occ {name}",
         description=summary,
-        epilog="Exit codes: 0 done, 1 failed while running, 2 wrong flags or configuration. SIGTERM ends it cleanly.",
+        epilog="Exit codes: 0 done, 1 failed while running, 2 wrong flags or configuration. SIGTERM ends it cleanly, SIGHUP makes "
+        "it read its configuration anew.",
     )
     made.add_argument("--config", type=Path, required=True, metavar="FILE", help="the configuration, YAML")
     made.add_argument(
-        "--check-config", action="store_true", help="check the configuration, say what is wrong, and exit"
+        "--check-config", action="store_true", help="check the configuration files, say what is wrong, and exit"
     )
     if once:
         made.add_argument(
@@ -75,6 +77,13 @@ def parser(name: str, summary: str, port: int, *, once: bool = True) -> argparse
         default=Address("127.0.0.1", port),
         metavar="HOST:PORT",
         help="where to serve (default: %(default)s)",
+    )
+    made.add_argument(
+        "--web.config.file",
+        dest="web_config",
+        type=Path,
+        metavar="FILE",
+        help="TLS and logins, in the format of Prometheus' exporter-toolkit; changes are picked up by themselves",
     )
     made.add_argument(
         "--log.level", dest="log_level", choices=LEVELS, default="info", help="least level logged (default: info)"

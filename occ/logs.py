@@ -7,7 +7,10 @@ import logging
 import re
 import sys
 import time
-from collections.abc import Iterable
+from collections import deque
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Literal
 from urllib.parse import quote, quote_plus
 
@@ -16,6 +19,9 @@ import orjson
 LEVELS = ("debug", "info", "warning", "error")
 Format = Literal["text", "json"]
 MASK = "***"
+RECENT = 50
+LONGEST_LINE = 2_000
+LINES_APART = 200
 _MIN_SECRET = 4
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
@@ -78,11 +84,67 @@ def _as_json(at: str, record: logging.LogRecord, message: str, trace: str) -> st
     return orjson.dumps(line | {"trace": trace} if trace else line).decode()
 
 
-def setup(level: str, style: Format = "text", secrets: Iterable[str] = ()) -> None:
-    """Routes all logging of the process through one masked handler; calling it again replaces the former."""
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_Formatter(style, Masker(secrets)))
+_apart: ContextVar[list[str] | None] = ContextVar("apart", default=None)
+
+
+@contextmanager
+def apart() -> Iterator[list[str]]:
+    """What this task, and those that it starts, log from here on is told to whoever asked for it: the list is filled by
+    `Recent`. Only errors go to the log of the process as well.
+    """
+    lines: list[str] = []
+    token = _apart.set(lines)
+    try:
+        yield lines
+    finally:
+        _apart.reset(token)
+
+
+class Recent(logging.Handler):
+    """Keeps the last warnings and errors as the log shows them, masked, each clipped."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.complaints: deque[str] = deque(maxlen=RECENT)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        line, lines = self.format(record)[:LONGEST_LINE], _apart.get()
+        if lines is None and record.levelno >= logging.WARNING:
+            self.complaints.append(line)
+        if lines is not None and len(lines) < LINES_APART:
+            lines.append(line)
+
+
+class Logged:
+    """The log of a process, in which everything is masked that it has ever known to be secret."""
+
+    def __init__(self, level: str, style: Format) -> None:
+        self.recent = Recent()
+        self.masker = Masker()
+        self._level = level
+        self._style = style
+        self._secrets: frozenset[str] = frozenset()
+
+    def mask(self, secrets: frozenset[str]) -> None:
+        """These are masked from here on, beside those of before."""
+        self._secrets |= secrets
+        self.masker = setup(self._level, self._style, self._secrets, also=[self.recent])
+
+
+def setup(
+    level: str, style: Format = "text", secrets: Iterable[str] = (), *, also: Iterable[logging.Handler] = ()
+) -> Masker:
+    """Routes all logging of the process through one masked handler; calling it again replaces the former.
+
+    Whatever else is to hear of it (`also`) gets masked text. Returns the mask.
+    """
+    handler, mask = logging.StreamHandler(sys.stderr), Masker(secrets)
+    handler.setFormatter(_Formatter(style, mask))
+    handler.addFilter(lambda record: record.levelno >= logging.ERROR or _apart.get() is None)
     root = logging.getLogger()
-    root.handlers[:] = [handler]
+    root.handlers[:] = [handler, *also]
+    for other in also:
+        other.setFormatter(_Formatter("text", mask))
     root.setLevel(level.upper())
     logging.getLogger("asyncio").setLevel(max(root.level, logging.WARNING))
+    return mask

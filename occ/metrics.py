@@ -186,6 +186,18 @@ POLL_DURATION = Family(
     unit="seconds",
     buckets=UPSTREAM_BUCKETS,
 )
+PHASES = ("dns", "connect", "tls", "first_byte", "total")
+HTTP_DURATION = Family(
+    "occ_http_request_duration_seconds",
+    Kind.HISTOGRAM,
+    "Phases of requests to upstreams: dns (a name looked up), connect (TCP), tls (its handshake), first_byte (from the "
+    "request's head sent to the answer's head read), total (until the whole answer is read or the request has failed). "
+    "A connection used again has the last two only; a WebSocket has the first three, when it opens.",
+    ("exporter", "phase"),
+    unit="seconds",
+    values={"phase": PHASES},
+    buckets=UPSTREAM_BUCKETS,
+)
 EVENT_LOOP_LAG = Family(
     "occ_event_loop_lag_seconds",
     Kind.HISTOGRAM,
@@ -208,6 +220,20 @@ EGRESS_UP = Family(
     ("target",),
     quiet=True,
 )
+CONFIG_RELOADED = Family(
+    "occ_config_last_reload_successful",
+    Kind.GAUGE,
+    "1 if the files of the configuration (--config and --web.config.file) are in force as last read; 0 while they are "
+    "refused and the former ones stay in force.",
+    ("exporter",),
+)
+CONFIG_RELOADED_AT = Family(
+    "occ_config_last_reload_success_timestamp_seconds",
+    Kind.GAUGE,
+    "Unix time at which the configuration in force was loaded.",
+    ("exporter",),
+    unit="seconds",
+)
 CONFIG_INFO = Family(
     "occ_config_info",
     Kind.INFO,
@@ -227,10 +253,13 @@ KERNEL_FAMILIES = (
     TARGET_ERRORS,
     TARGET_INFO,
     POLL_DURATION,
+    HTTP_DURATION,
     EVENT_LOOP_LAG,
     SERIES,
     SERIES_LIMIT_EXCEEDED,
     EGRESS_UP,
+    CONFIG_RELOADED,
+    CONFIG_RELOADED_AT,
     CONFIG_INFO,
     BUILD_INFO,
 )

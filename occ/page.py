@@ -84,7 +84,7 @@ class Page:
     def __init__(self, catalogue: Catalogue, limit: int = 200_000) -> None:
         self.registry = CollectorRegistry()
         self._catalogue = catalogue
-        self._limit = limit
+        self.limit = limit
         self._sources: dict[Hashable, list[_Block]] = {}
         self._bounded: dict[Hashable, int] = {}
         self._counters: dict[str, _Counter] = {}
@@ -100,7 +100,7 @@ class Page:
         column is refused (CatalogueError).
         """
         before = self._sources.get(key, [])
-        room = self._limit - sum(self._bounded.values()) + self._bounded.get(key, 0) if bounded else math.inf
+        room = self.limit - sum(self._bounded.values()) + self._bounded.get(key, 0) if bounded else math.inf
         blocks: list[_Block] = []
         rows = dropped = 0
         for column in columns:
@@ -113,6 +113,12 @@ class Page:
         if bounded:
             self._bounded[key] = rows
         return dropped
+
+    def drop(self, key: Hashable) -> None:
+        """Forgets a source and all that it has on the page."""
+        self.put(key, ())
+        self._sources.pop(key, None)
+        self._bounded.pop(key, None)
 
     def series(self, key: Hashable) -> int:
         """How many samples `key` shows."""

@@ -15,7 +15,7 @@ import random
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import product
 from typing import Any
 
@@ -24,6 +24,7 @@ from occ.errors import CatalogueError, Reason, SourceError
 from occ.job import Aged, Job, Pins, Readings, Results, Target
 from occ.metrics import Family, Kind
 from occ.page import Column, Event, Format, Page, Rows
+from occ.state import JobState, TargetState
 
 log = logging.getLogger(__name__)
 
@@ -46,6 +47,7 @@ class _Sight:
     success_at: float | None = None
     attempt_at: float | None = None
     up: bool = False
+    reason: Reason | None = None
     failures: int = 0
     due_at: float = -math.inf
 
@@ -62,6 +64,9 @@ class _Work:
     broken: bool = False
     finished: bool = False
     heard: int = 0
+    following: bool = False
+    took: float | None = None
+    due_at: float = -math.inf
     shelf: dict[object, Rows] = field(default_factory=dict)
 
 
@@ -84,7 +89,7 @@ class Poller:
         self._page = page
         self._derive = derive
         self._pin = pin
-        self._pins = pins or Pins()
+        self._pins = Pins() if pins is None else pins
         self._clock = clock
         self._chance = chance or random.Random()
         self._duration = page.histogram(metrics.POLL_DURATION)
@@ -132,6 +137,36 @@ class Poller:
                 self._publish(work)
         return self._page.render(style, packed)
 
+    def jobs(self) -> tuple[JobState, ...]:
+        """How each job stands, for people."""
+        now = asyncio.get_running_loop().time()
+        return tuple(self._state(work, now) for work in self._work)
+
+    # --- one configuration after another ------------------------------------------------------------------------------
+
+    def inherit(self, old: Poller) -> None:
+        """Takes over what another poller knows of the targets that both have unchanged, so that their values stay."""
+        known = {(work.job.check, target.id): (work, target) for work in old._work for target in work.sights}
+        now = asyncio.get_running_loop().time()
+        for work in self._work:
+            for target in work.sights:
+                before, same = known.get((work.job.check, target.id), (None, target))
+                if before is not None and (same.labels, same.facts) == (target.labels, target.facts):
+                    later = work.job.pace.stale_after - before.job.pace.stale_after
+                    sight = before.sights[target]
+                    work.sights[target] = replace(sight, fresh_until=sight.fresh_until + later, due_at=-math.inf)
+            work.finished = all(sight.attempt_at is not None for sight in work.sights.values())
+            self._show(work, now)
+        self._show_derived(now)
+        self._show_series()
+
+    def leave(self) -> None:
+        """Takes its jobs off the page, for good. It must not be running any more. What it has counted stays there."""
+        for work in self._work:
+            _forget_timer(work)
+            self._page.drop(work)
+            self._page.drop((work, "targets"))
+
     # --- reading -----------------------------------------------------------------------------------------------------
 
     async def _run(self, work: _Work) -> None:
@@ -153,7 +188,8 @@ class Poller:
         if due:
             due.sort(key=lambda target: work.sights[target].failures)
             await self._cycle(work, tuple(due))
-        pause = began + pace.interval * self._chance.uniform(1 - JITTER, 1 + JITTER) - loop.time()
+        work.due_at = began + pace.interval * self._chance.uniform(1 - JITTER, 1 + JITTER)
+        pause = work.due_at - loop.time()
         if work.job.wake is None:
             await asyncio.sleep(max(pause, 0.0))
             return
@@ -164,7 +200,9 @@ class Poller:
     async def _follow(self, work: _Work, stream: Results) -> bool:
         """Follows a stream until it fails, which is counted for every target; returns whether it ever said something."""
         heard = work.heard
+        work.following = True
         error = await self._listen(work, stream)
+        work.following = False
         log.warning("%s: stream lost: %s: %s; reading instead", work.job.check, error.reason, error)
         for target in work.job.targets:
             self._count_error(work, target, error.reason)
@@ -179,7 +217,7 @@ class Poller:
                         outcomes = await anext(updates)
                     self._hear(work, outcomes)
                     if missing:
-                        missing -= outcomes.keys()
+                        missing.difference_update(outcomes)
             return SourceError(Reason.NOT_SUPPORTED, "all was told")
         except StopAsyncIteration:
             return SourceError(Reason.CONNECT, "the stream ended")
@@ -225,6 +263,7 @@ class Poller:
                 self._record(work, target, _internal(error), began, begun_at)
         finally:
             _forget_timer(work)
+        work.took = asyncio.get_running_loop().time() - began
         work.finished = True
         self._publish(work)
 
@@ -248,13 +287,13 @@ class Poller:
         if sight.failures:
             log.info("%s (%s): up again after %d failed reads", target.id, work.job.check, sight.failures)
         sight.reading, sight.fresh_until, sight.success_at = outcome, now + work.job.pace.stale_after, self._clock()
-        sight.up, sight.failures, sight.due_at = True, 0, -math.inf
+        sight.up, sight.reason, sight.failures, sight.due_at = True, None, 0, -math.inf
 
     def _failed(self, work: _Work, target: Target, error: SourceError, began: float) -> None:
         sight = work.sights[target]
         if sight.up or not sight.failures:
             log.warning("%s (%s): down: %s: %s", target.id, work.job.check, error.reason, error)
-        sight.up = False
+        sight.up, sight.reason = False, error.reason
         sight.failures += 1
         asked = getattr(error, "retry_after", None) or 0.0
         # Half an interval of grace, so that jitter does not skip the cycle at which the target is due.
@@ -362,6 +401,28 @@ class Poller:
         if check not in self._capped:
             self._capped.add(check)
             log.error("limits.series is reached: %d series of %s are left out", dropped, check)
+
+    def _state(self, work: _Work, now: float) -> JobState:
+        return JobState(
+            check=work.job.check,
+            pace=work.job.pace,
+            stream=None if work.job.stream is None else work.following,
+            took=work.took,
+            due_in=None if work.following or not math.isfinite(work.due_at) else max(work.due_at - now, 0.0),
+            series=self._page.series(work),
+            targets=tuple(
+                TargetState(
+                    target.id,
+                    up=sight.up,
+                    stale=now >= sight.fresh_until or work.broken,
+                    reason=sight.reason,
+                    failures=sight.failures,
+                    success_at=sight.success_at,
+                    attempt_at=sight.attempt_at,
+                )
+                for target, sight in work.sights.items()
+            ),
+        )
 
     # --- beginning ---------------------------------------------------------------------------------------------------
 

@@ -12,8 +12,11 @@ from aiohttp.typedefs import Middleware
 from yarl import URL
 
 from occ.config import Loaded
+from occ.errors import OccError
 from occ.process import new_page
-from occ.web import Handler, application
+from occ.reload import Reloader
+from occ.web import OPEN, Handler, application
+from occ.webconfig import WebConfigFile
 
 from . import clock
 from .api import Api
@@ -30,7 +33,6 @@ log = logging.getLogger(__name__)
 
 # Nothing is loaded from anywhere but the stylesheet from here; no script runs, and no other page may frame this one.
 HEADERS = {
-    "Server": "occ",
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; "
     "frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
@@ -39,14 +41,27 @@ HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
+ALERTS_PATH = "/alertmanager"
+
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
+
+
+RELOADER = web.AppKey("reloader", Reloader[ReceiverConfig])
 
 
 @contextmanager
 def running(
-    loaded: Loaded[ReceiverConfig], database: Database, now: Callable[[], int] = clock.now
+    loaded: Loaded[ReceiverConfig],
+    database: Database,
+    now: Callable[[], int] = clock.now,
+    *,
+    rules: WebConfigFile = OPEN,
+    load: Callable[[], Loaded[ReceiverConfig]] | None = None,
 ) -> Iterator[web.Application]:
-    """The application, with its writer at work until the end of the context. Needs a running event loop."""
+    """The application, with its writer at work until the end of the context. Needs a running event loop.
+
+    `load` reads the configuration anew for a reload, which the `RELOADER` of the application does when it is wanted.
+    """
     page = new_page("receiver", loaded.digest, FAMILIES)
     meters = Meters(page)
     with database.reading.begin() as connection:
@@ -57,27 +72,64 @@ def running(
         loop.call_soon_threadsafe(meters.stand, standing)
 
     with Writer(database.writing, how_things_stand, committed) as writer:
-        app = application(name="receiver", summary="", page=page, ready=lambda: True, links=None)
-        app.middlewares.append(_only_for(_hosts(loaded.config)))
-        app.on_response_prepare.append(_harden)
         intake = Intake(Door(loaded.config.ingest), writer, meters, now)
-        app.router.add_post("/alertmanager", intake.alertmanager)
-        app.add_routes(Pages(loaded.config, database.reading, now).routes())
-        app.add_routes(Api(database.reading).routes())
+        pages = Pages(loaded.config, database.reading, now)
+        hosts = Hosts(loaded.config)
+
+        async def apply(again: Loaded[ReceiverConfig]) -> None:
+            if again.config.database_path != loaded.config.database_path:
+                raise NotWhileRunning("database: can not be changed while the receiver runs; restart it")
+            door = Door(again.config.ingest)
+            intake.door = door
+            pages.link(again.config)
+            hosts.serve(again.config)
+
+        reloader = Reloader(
+            name="receiver", page=page, loaded=loaded, load=load or (lambda: loaded), apply=apply, rules=rules
+        )
+        app = application(
+            name="receiver",
+            page=page,
+            ready=lambda: True,
+            rules=rules,
+            own_logins=[ALERTS_PATH],
+            routes=[
+                web.post(ALERTS_PATH, intake.alertmanager),
+                web.post("/-/reload", reloader.handle),
+                *pages.routes(),
+                *Api(database.reading).routes(),
+            ],
+        )
+        app.middlewares.append(hosts.only)
+        app.on_response_prepare.append(_harden)
+        app[RELOADER] = reloader
         yield app
 
 
-def _hosts(config: ReceiverConfig) -> frozenset[str]:
-    external = URL(config.external_url.reveal()).host if config.external_url else None
-    return frozenset((*_LOOPBACK, external or "localhost"))
+class NotWhileRunning(OccError):  # noqa: N818 - it names what is the matter
+    """A change that only a restart can bring about."""
 
 
-def _only_for(hosts: frozenset[str]) -> Middleware:
+class Hosts:
+    """The names by which this server may be called."""
+
+    def __init__(self, config: ReceiverConfig) -> None:
+        self._served: frozenset[str] = frozenset()
+        self.only = _only_for(lambda: self._served)
+        self.serve(config)
+
+    def serve(self, config: ReceiverConfig) -> None:
+        """Those of loopback, and of `external_url`."""
+        external = URL(config.external_url.reveal()).host if config.external_url else None
+        self._served = frozenset((*_LOOPBACK, external or "localhost"))
+
+
+def _only_for(hosts: Callable[[], frozenset[str]]) -> Middleware:
     """Refuses requests that name another host: a foreign page whose name was made to resolve to this address."""
 
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
-        if _host(request.headers.get("Host", "")) not in hosts:
+        if _host(request.headers.get("Host", "")) not in hosts():
             log.warning("refused a request for another host than those of external_url and loopback")
             return web.Response(status=403, text="this host name is not served here; set external_url\n")
         return await handler(request)
@@ -94,4 +146,4 @@ def _host(header: str) -> str:
 
 async def _harden(_: web.Request, response: web.StreamResponse) -> None:
     for name, value in HEADERS.items():
-        response.headers[name] = value
+        response.headers.setdefault(name, value)

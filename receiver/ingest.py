@@ -61,16 +61,16 @@ class Intake:
     """`POST /alertmanager`. 5xx asks the sender to try again; 4xx would make it drop the notification."""
 
     def __init__(self, door: Door, writer: Writer[Standing], meters: Meters, now: Callable[[], int]) -> None:
-        self._door = door
+        self.door = door
         self._writer = writer
         self._meters = meters
         self._now = now
         self._waiting = 0
 
     async def alertmanager(self, request: web.Request) -> web.Response:
-        if not self._door.opens(request.headers.get("Authorization", "")):
+        if not self.door.opens(request.headers.get("Authorization", "")):
             self._meters.notification(Notification.UNAUTHORIZED)
-            headers = {"WWW-Authenticate": self._door.challenge}
+            headers = {"WWW-Authenticate": self.door.challenge}
             return web.Response(status=401, text="credentials are missing or wrong\n", headers=headers)
         try:
             outcome = await self._take(request)

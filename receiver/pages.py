@@ -42,6 +42,10 @@ class Pages:
         self._now = now
         self._style = (_HERE / "static/style.css").read_text()
         self._templates = _templates()
+        self.link(config)
+
+    def link(self, config: ReceiverConfig) -> None:
+        """Leads to the servers of this configuration from now on."""
         servers = {"Prometheus": config.prometheus, "Alertmanager": config.alertmanager}
         self._templates.globals["servers"] = {name: _public(server) for name, server in servers.items() if server}
 

@@ -8,15 +8,13 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from types import ModuleType
 
-import aiohttp
-
 from exporters.nodes import families
 from exporters.nodes.columns import READING_FAMILIES, REQUEST_DURATION, columns
 from exporters.nodes.config import Chain, NodesConfig
 from exporters.nodes.derived import DERIVED_FAMILIES, Derivation
 from exporters.nodes.reading import Reading
 from exporters.nodes.source import Source, targets
-from occ import egress, exporter, plugins
+from occ import egress, exporter, http, plugins
 from occ.errors import SourceError
 from occ.exporter import Exporter, Plan
 from occ.job import Job, Target, every
@@ -30,10 +28,7 @@ async def build(config: NodesConfig, page: Page) -> AsyncIterator[Plan]:
     """One job per chain, which asks all its nodes at once."""
     readers = plugins.load(families, families.CONTRACT)
     durations = page.histogram(REQUEST_DURATION)
-    connector = aiohttp.TCPConnector(limit=0, ttl_dns_cache=60)
-    async with aiohttp.ClientSession(
-        connector=connector, cookie_jar=aiohttp.DummyCookieJar(), timeout=aiohttp.ClientTimeout(total=None)
-    ) as session:
+    async with http.session("nodes", page) as session:
         jobs: list[Job] = []
         for chain in config.chains:
             source = Source(chain, session, page, durations)

@@ -13,7 +13,18 @@ from occ.page import Column, Rows
 
 _NODE = ("chain", "node")
 TAGS = ("latest", "safe", "finalized")
-METHODS = (BATCH,)
+OTHER = "other"
+METHODS = (
+    BATCH,
+    "eth_chainId",
+    "eth_getBlockByNumber",
+    "eth_subscribe",
+    "eth_syncing",
+    "net_peerCount",
+    "web3_clientVersion",
+    OTHER,
+)
+"""What is asked of nodes, as labels: a batch is one request; its calls are requests of their own where a node takes none."""
 
 BLOCK_NUMBER = Family(
     "rpc_block_number", Kind.GAUGE, "Height of the node's block of this tag.", (*_NODE, "tag"), values={"tag": TAGS}
@@ -49,7 +60,7 @@ CLIENT_INFO = Family(
 REQUEST_LAST_DURATION = Family(
     "rpc_request_last_duration_seconds",
     Kind.GAUGE,
-    "How long the node's last successful request took; `batch` carries all calls of a cycle.",
+    "How long the node's last successful request took; `batch` carries all calls of a cycle, where the node takes batches.",
     (*_NODE, "method"),
     unit="seconds",
     values={"method": METHODS},
@@ -63,7 +74,7 @@ REQUEST_DURATION = Family(
     values={"method": METHODS},
     buckets=UPSTREAM_BUCKETS,
 )
-REQUESTS = Family("rpc_requests_total", Kind.COUNTER, "HTTP requests sent to the node; a batch is one.", _NODE)
+REQUESTS = Family("rpc_requests_total", Kind.COUNTER, "Requests sent to the node; a batch is one.", _NODE)
 RATE_LIMITED = Family(
     "rpc_rate_limited_total", Kind.COUNTER, "Requests that the node refused because there were too many.", _NODE
 )
@@ -93,11 +104,18 @@ def columns(readings: Readings[Reading]) -> Iterable[Column]:
     yield readings.column(SYNCING, lambda reading: reading.syncing)
     yield readings.column(PEERS, lambda reading: reading.peers)
     yield readings.column(BASE_FEE, lambda reading: reading.base_fee_wei)
-    yield readings.column(REQUEST_LAST_DURATION, lambda reading: reading.request_seconds.get(BATCH), method=BATCH)
+    asked = {method for reading in readings.values() for method in reading.request_seconds}
+    for method in METHODS:
+        if method in asked:
+            yield _last_duration(readings, method)
     versions = _version_rows(
         tuple((target, reading.version) for target, reading in readings.items() if reading.version)
     )
     yield Column(CLIENT_INFO, versions, [1.0] * len(versions))
+
+
+def _last_duration(readings: Readings[Reading], method: str) -> Column:
+    return readings.column(REQUEST_LAST_DURATION, lambda reading: reading.request_seconds.get(method), method=method)
 
 
 @lru_cache(maxsize=64)

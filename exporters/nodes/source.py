@@ -8,20 +8,26 @@ from typing import Any
 import aiohttp
 from prometheus_client import Histogram
 
-from exporters.nodes.columns import RATE_LIMITED, REQUESTS
+from exporters.nodes.columns import METHODS, OTHER, RATE_LIMITED, REQUESTS
 from exporters.nodes.config import Chain
 from occ.errors import Reason, SourceError
 from occ.job import Target
 from occ.jsonrpc import BATCH, Call, Client, Request
 from occ.page import Event, Page
+from occ.plain import fingerprint
 
 
 def targets(chain: Chain) -> tuple[Target, ...]:
-    """The nodes of a chain as targets, in the order of the configuration."""
+    """The nodes of a chain as targets, in the order of the configuration. A reload keeps what is known of one while its
+    `config` is the same.
+    """
     owner = {"team": chain.labels.team, "tier": chain.labels.tier}
+    common = chain.model_copy(update={"nodes": ()})
     return tuple(
         Target(
-            f"{chain.name}/{node.name}", {"chain": chain.name, "node": node.name}, {**owner, "provider": node.witness}
+            f"{chain.name}/{node.name}",
+            {"chain": chain.name, "node": node.name},
+            {**owner, "provider": node.witness, "config": fingerprint(common, node)},
         )
         for node in chain.nodes
     )
@@ -35,23 +41,29 @@ class Source:
         self._durations = durations
         self._last: dict[Target, dict[str, float]] = {}
         self._clients = {
-            target: Client(session, node.url, lambda request, target=target: self._asked(target, request))  # type: ignore[misc]
+            target: Client(
+                session,
+                node.url,
+                lambda request, target=target: self._asked(target, request),  # type: ignore[misc]
+                reads_only=True,
+            )
             for target, node in zip(targets(chain), chain.nodes, strict=True)
         }
         durations.labels(chain.name, BATCH)
 
     async def batch(self, target: Target, calls: Sequence[Call]) -> list[Any | SourceError]:
-        """One request with all these calls; see `Client.batch`."""
+        """All these calls, in one request where the node takes them so; see `Client.batch`."""
         return await self._clients[target].batch(calls)
 
     def request_seconds(self, target: Target) -> dict[str, float]:
-        """How long the node's last successful request took, by method."""
-        return dict(self._last.get(target, {}))
+        """How long the node's last successful requests took, by method, of those since this was last asked."""
+        return self._last.pop(target, {})
 
     def _asked(self, target: Target, request: Request) -> None:
-        self._durations.labels(target.labels["chain"], request.method).observe(request.seconds)
+        method = request.method if request.method in METHODS else OTHER
+        self._durations.labels(target.labels["chain"], method).observe(request.seconds)
         self._page.count(Event(REQUESTS, target.labels))
         if request.error is None:
-            self._last.setdefault(target, {})[request.method] = request.seconds
+            self._last.setdefault(target, {})[method] = request.seconds
         elif request.error.reason is Reason.RATE_LIMITED:
             self._page.count(Event(RATE_LIMITED, target.labels))

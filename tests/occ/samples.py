@@ -18,7 +18,7 @@ def parsed(body: bytes) -> dict[Key, float]:
 
 def openmetrics_parsed(body: bytes) -> dict[Key, float]:
     """The same of a page in OpenMetrics, of which the parser refuses what is not of the format."""
-    return _gathered(openmetrics_families(body.decode()))
+    return _gathered(openmetrics_families(body.decode()))  # type: ignore[no-untyped-call]
 
 
 def _gathered(metrics: Iterable[Metric]) -> dict[Key, float]:

@@ -134,7 +134,7 @@ def test_a_poller_that_ends_by_itself_ends_the_process_with_1(run: Run) -> None:
 
     code, _, err = run("--web.listen-address", "127.0.0.1:0", made=replace(DESK, build=nothing))
     assert code == 1
-    assert "CRITICAL occ.exporter: the poller ended" in err
+    assert "CRITICAL occ.runtime: the poller ended" in err
 
 
 def test_what_was_opened_is_closed_at_the_end(run: Run) -> None:

@@ -80,9 +80,9 @@ def test_the_defaults_are_loopback_info_and_text() -> None:
 def test_every_flag_is_taken() -> None:
     given = flags(
         *("--config", "n.yml", "--check-config", "--once", "--web.listen-address", "[::1]:1"),
-        *("--log.level", "debug", "--log.format", "json"),
+        *("--log.level", "debug", "--log.format", "json", "--web.config.file", "web.yml"),
     )
-    assert given == Flags(Path("n.yml"), check_config=True, once=True, listen=Address("::1", 1), log_level="debug", log_format="json")  # fmt: skip
+    assert given == Flags(Path("n.yml"), check_config=True, once=True, listen=Address("::1", 1), log_level="debug", log_format="json", web_config=Path("web.yml"))  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -117,7 +117,8 @@ def test_help_says_what_the_process_does_what_each_flag_means_and_the_exit_codes
         "usage: occ nodes",
         "Health of nodes.",
         "--config FILE the configuration, YAML",
-        "--check-config check the configuration, say what is wrong, and exit",
+        "--check-config check the configuration files, say what is wrong, and exit",
+        "--web.config.file FILE TLS and logins, in the format of Prometheus'",
         "--once read everything once, print the page on standard output, and exit",
         "--web.listen-address HOST:PORT where to serve (default: 127.0.0.1:9721)",
         "--log.level {debug,info,warning,error} least level logged (default: info)",

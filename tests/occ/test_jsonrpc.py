@@ -18,87 +18,23 @@ import traceback
 import tracemalloc
 import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 from typing import Any
 
 import aiohttp
 import pytest
 from aiohttp import client_exceptions, web
-from aiohttp.test_utils import TestServer, unused_port
+from aiohttp.test_utils import unused_port
 
-from occ import jsonrpc
+from occ import http as occ_http
 from occ.config import Secret
-from occ.errors import RateLimitError, Reason, RpcError, SourceError
-from occ.jsonrpc import BATCH, MAX_BODY_BYTES, Call, Client, Request, classified
+from occ.errors import HttpError, RateLimitError, Reason, RpcError, SourceError
+from occ.http import MAX_BODY_BYTES, classified
+from occ.jsonrpc import BATCH, Call, Client, Request
+from tests.occ.servers import CANARY, Wire, http, response, secret_url, sends, wire
 
-CANARY = "c4n4ryc4n4ry"
 HEIGHT = Call("eth_blockNumber")
 BALANCE = Call("eth_getBalance", ("0xabc", "latest"))
-
-Wire = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
-
-
-# --- servers ---------------------------------------------------------------------------------------------------------
-
-
-@asynccontextmanager
-async def http(answer: Callable[[Any], Any], **parts: Any) -> AsyncIterator[str]:
-    """A node over HTTP; `answer` makes a body, a JSON value or a whole response of what was asked."""
-
-    async def handle(request: web.Request) -> web.StreamResponse:
-        found = answer(await request.json())
-        if isinstance(found, web.StreamResponse):
-            return found
-        body = found if isinstance(found, bytes) else json.dumps(found).encode()
-        return web.Response(body=body, **({"content_type": "application/json"} | parts))
-
-    app = web.Application()
-    app.router.add_post("/{tail:.*}", handle)
-    async with TestServer(app) as server:
-        yield secret_url(server.port)
-
-
-@asynccontextmanager
-async def wire(talk: Wire) -> AsyncIterator[str]:
-    """A server that reads a request and then does as it likes with the connection."""
-
-    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            await reader.readuntil(b"\r\n\r\n")
-            await talk(reader, writer)
-        except (ConnectionError, asyncio.IncompleteReadError):
-            pass
-        finally:
-            writer.close()
-
-    server = await asyncio.start_server(handle, "127.0.0.1", 0)
-    try:
-        yield secret_url(server.sockets[0].getsockname()[1])
-    finally:
-        server.close()
-
-
-def secret_url(port: int | None, scheme: str = "http", host: str = "127.0.0.1") -> str:
-    return f"{scheme}://{CANARY}:{CANARY}@{host}:{port}/v2/{CANARY}?key={CANARY}"
-
-
-def sends(data: bytes) -> Wire:
-    async def talk(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.write(data)
-        await writer.drain()
-
-    return talk
-
-
-def response(body: bytes, *headers: str, length: int | None = None) -> bytes:
-    lines = [
-        "HTTP/1.1 200 OK",
-        f"Content-Length: {len(body) if length is None else length}",
-        f"X-Canary: {CANARY}",
-        *headers,
-    ]
-    return "\r\n".join([*lines, "", ""]).encode() + body
-
 
 # --- asking ----------------------------------------------------------------------------------------------------------
 
@@ -318,6 +254,9 @@ class TestBatch:
         assert reason == "bad_response"
         assert message.endswith("where an answer belongs")
 
+    async def test_no_calls_are_no_request(self, session: aiohttp.ClientSession) -> None:
+        assert await Client(session, Secret(secret_url(unused_port()))).batch([]) == []
+
     async def test_one_error_object_refuses_the_whole(self, fail: Fail) -> None:
         for error_id in (None, 1, CANARY):
             error = {"code": -32005, "message": CANARY}
@@ -473,18 +412,44 @@ class TestStatuses:
                 await fail(url)
         assert asked == []
 
+    NOW = "Fri, 20 Nov 2026 18:00:00 GMT"
+
+    @pytest.mark.parametrize("status", [429, 503])
     @pytest.mark.parametrize(
         ("header", "expected"),
-        [("7", 7.0), ("0", 0.0), ("99999999", 3600.0), ("9" * 4000, 3600.0)]
-        + [(odd, None) for odd in ("", "soon", "-1", "1.5", "1e3", "0x10", "Fri, 20 Nov 2026 18:00:00 GMT", CANARY)],
+        [("7", 7.0), ("0", 0.0), ("99999999", 3600.0), ("9" * 4000, 3600.0), (" 7 ", 7.0)]
+        + [
+            ("Fri, 20 Nov 2026 18:00:30 GMT", 30.0),
+            ("Friday, 20-Nov-26 18:00:30 GMT", 30.0),
+            ("Fri Nov 20 18:00:30 2026", 30.0),
+            ("Fri, 20 Nov 2026 17:00:00 GMT", 0.0),
+            ("Fri, 20 Nov 2099 18:00:00 GMT", 3600.0),
+        ]
+        + [
+            (odd, None)
+            for odd in ("", "soon", "-1", "1.5", "1e3", "0x10", "Fri, 20 Nov", "Fri, 99 Nov 2026 18:00:00 GMT", CANARY)
+        ],
     )
-    async def test_how_long_to_wait_is_told_where_it_is_a_number_of_seconds(
-        self, fail: Fail, header: str, expected: float | None
+    async def test_how_long_to_wait_is_told_in_seconds_or_as_a_date_by_the_servers_own_clock(
+        self, fail: Fail, header: str, expected: float | None, status: int
     ) -> None:
-        async with http(lambda _: web.Response(status=429, headers={"Retry-After": header})) as url:
+        headers = {"Retry-After": header, "Date": self.NOW}
+        async with http(lambda _: web.Response(status=status, headers=headers)) as url:
             found = await fail(url)
-        assert isinstance(found, RateLimitError)
-        assert found.retry_after == expected
+        assert isinstance(found, RateLimitError if status == 429 else HttpError)
+        assert getattr(found, "retry_after", None) == expected
+
+    async def test_a_server_without_a_clock_is_believed_by_ours(self, fail: Fail) -> None:
+        headers = {"Retry-After": "Fri, 20 Nov 2099 18:00:00 GMT", "Date": CANARY}
+        async with http(lambda _: web.Response(status=429, headers=headers)) as url:
+            assert (await fail(url)).retry_after == 3600.0  # type: ignore[attr-defined]
+
+    @pytest.mark.parametrize("status", [400, 401, 500, 502])
+    async def test_no_other_status_asks_for_patience(self, fail: Fail, status: int) -> None:
+        async with http(lambda _: web.Response(status=status, headers={"Retry-After": "7"})) as url:
+            found = await fail(url)
+        assert isinstance(found, HttpError)
+        assert (found.status, found.retry_after) == (status, None)
 
 
 # --- connections that fail -------------------------------------------------------------------------------------------
@@ -609,7 +574,34 @@ class TestSize:
             finally:
                 tracemalloc.stop()
         assert found == ("bad_response", f"an answer of more than {MAX_BODY_BYTES} bytes")
-        assert peak < 2 * MAX_BODY_BYTES
+        assert peak - len(bomb) < 1.25 * MAX_BODY_BYTES
+
+    async def test_nor_does_a_body_that_is_large_without_saying_so(self, fail: Fail) -> None:
+        async with wire(_endless(b"HTTP/1.1 200 OK\r\n\r\n")) as url:
+            assert await peak_of(fail(url)) < 1.25 * MAX_BODY_BYTES
+
+    async def test_one_that_says_so_costs_nothing(self, fail: Fail) -> None:
+        async with wire(_endless(response(b"", length=100_000_000))) as url:
+            assert await peak_of(fail(url)) < 4_000_000
+
+    async def test_an_answer_in_many_drops_costs_what_it_weighs(self, session: aiohttp.ClientSession) -> None:
+        def drops(count: int) -> Wire:
+            async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+                writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+                for _ in range(count):
+                    writer.write(b"2\r\n  \r\n" * 100)
+                    await writer.drain()
+                await reader.read()
+
+            return talk
+
+        async def dripped() -> None:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(1.0):
+                    await Client(session, Secret(url)).call(HEIGHT)
+
+        async with wire(drops(5_000)) as url:
+            assert await peak_of(dripped()) < 5 * 5_000 * 200
 
     @pytest.mark.parametrize("encoding", ["gzip", "deflate"])
     async def test_what_is_not_compressed_as_it_says_is_a_bad_response(self, fail: Fail, encoding: str) -> None:
@@ -619,6 +611,16 @@ class TestSize:
     async def test_a_large_answer_within_the_cap_is_read(self, ask: Ask) -> None:
         async with http(lambda question: {"id": question["id"], "result": "x" * (MAX_BODY_BYTES - 100)}) as url:
             assert len(await ask(url)) == MAX_BODY_BYTES - 100
+
+
+async def peak_of(work: Awaitable[Any]) -> int:
+    """The most memory that was in use meanwhile, in bytes."""
+    tracemalloc.start()
+    try:
+        await work
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
 
 
 def _endless(head: bytes) -> Wire:
@@ -663,6 +665,25 @@ class TestObserver:
         (request,) = await self.seen(session, lambda _: web.Response(status=429, headers={"Retry-After": "7"}))
         assert isinstance(request.error, RateLimitError)
         assert request.error.retry_after == 7.0
+
+    @pytest.mark.parametrize("code", [-32005, 429])
+    async def test_a_node_that_asks_for_patience_with_status_200_is_told_so(
+        self, session: aiohttp.ClientSession, code: int
+    ) -> None:
+        def answer(question: Any) -> Any:
+            return {"id": question["id"], "error": {"code": code, "message": CANARY}}
+
+        def answers(questions: Any) -> Any:
+            return [{"id": questions[0]["id"], "result": 1}, answer(questions[1])]
+
+        for found in (await self.seen(session, answer), await self.seen(session, answers, "batch")):
+            assert [request.error and request.error.reason for request in found] == [Reason.RATE_LIMITED]
+
+    async def test_a_batch_of_which_a_call_failed_has_not(self, session: aiohttp.ClientSession) -> None:
+        def answers(questions: Any) -> Any:
+            return [{"id": question["id"], "error": {"code": -32601}} for question in questions]
+
+        assert [request.error for request in await self.seen(session, answers, "batch")] == [None]
 
     async def test_a_mistake_of_ours_is_no_success(self, session: aiohttp.ClientSession) -> None:
         seen: list[Request] = []
@@ -754,4 +775,4 @@ def test_running_out_of_files_is_our_own_failure_and_not_the_nodes() -> None:
 
 
 def test_no_message_of_the_table_says_more_than_our_own_words() -> None:
-    assert all("{" not in message and "%" not in message for _, _, message in jsonrpc._FAILURES)
+    assert all("{" not in message and "%" not in message for _, _, message in occ_http._FAILURES)

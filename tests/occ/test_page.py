@@ -152,7 +152,8 @@ def _shown(row: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
 
 
 def _same(one: float, other: float) -> bool:
-    return one == other or (math.isnan(one) and math.isnan(other))
+    # A whole number is written as one; whoever reads it makes a float of it.
+    return float(one) == float(other) or (math.isnan(one) and math.isnan(other))
 
 
 def _float(value: float) -> float:

@@ -12,14 +12,12 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
-from occ import __version__
 from occ.flags import Address
-from occ.metrics import KERNEL_FAMILIES, Catalogue, Family, Kind
-from occ.page import Column, Format, Page
-from occ.web import accepted_format, accepts_gzip, application, landing, serving
+from occ.page import Format
+from occ.web import ServeError, accepted_format, accepts_gzip, application, serving
+from tests.occ.served import LINES, page, until
 
-FAMILY = Family("a_b", Kind.GAUGE, "Help.")
-PAGE = b"# HELP a_b Help.\n# TYPE a_b gauge\na_b 1.0\n"
+PAGE = LINES.encode()
 
 Client = TestClient[web.Request, web.Application]
 
@@ -27,10 +25,7 @@ Client = TestClient[web.Request, web.Application]
 def made(
     render: Callable[[Format, bool], bytes] | None = None, ready: Callable[[], bool] = lambda: True
 ) -> web.Application:
-    page = Page(Catalogue([*KERNEL_FAMILIES, FAMILY]))
-    page.put("job", [Column(FAMILY, ({},), (1.0,))])
-    links = [("/chains", "a & b")]
-    return application(name="nodes", summary="Health of <nodes>.", page=page, render=render, ready=ready, links=links)
+    return application(name="nodes", page=page(), render=render, ready=ready)
 
 
 @asynccontextmanager
@@ -121,38 +116,21 @@ async def test_ready_is_503_until_everything_was_read_once() -> None:
         assert (second.status, await second.text()) == (200, "ready\n")
 
 
-async def test_the_landing_page_says_what_this_is_and_leads_to_all_of_it() -> None:
-    async with visiting(made()) as client, client.get("/") as response:
-        assert response.content_type == "text/html"
-        text = await response.text()
-    assert text.startswith("<!doctype html>")
-    assert "<title>occ nodes</title>" in text
-    assert f"Version {__version__}" in text
-    for path in ("/metrics", "/-/healthy", "/-/ready", "/chains"):
-        assert f'<a href="{path}">{path}</a>' in text
+async def test_a_process_has_a_front_page_of_its_own() -> None:
+    async def front(_: web.Request) -> web.Response:
+        return web.Response(text="mine")
 
-
-async def test_the_landing_page_escapes_what_it_is_given() -> None:
-    async with visiting(made()) as client, client.get("/") as response:
-        text = await response.text()
-    assert "Health of &lt;nodes&gt;." in text
-    assert "a &amp; b" in text
-
-
-async def test_every_link_of_the_landing_page_leads_somewhere() -> None:
-    async with visiting(
-        application(name="n", summary="s", page=Page(Catalogue(KERNEL_FAMILIES)), ready=lambda: True)
-    ) as client:
-        text = await (await client.get("/")).text()
-        paths = [part.partition('"')[0] for part in text.split('href="')[1:]]
-        assert [(await client.get(path)).status for path in paths] == [200] * len(paths) == [200] * 3
-
-
-async def test_a_process_may_have_a_front_page_of_its_own() -> None:
-    app = application(name="r", summary="", page=Page(Catalogue(KERNEL_FAMILIES)), ready=lambda: True, links=None)
-    app.router.add_get("/", landing("mine", "My own.", []))
+    app = application(name="r", page=page(), ready=lambda: True, front=front)
     async with visiting(app) as client, client.get("/") as response:
-        assert "My own." in await response.text()
+        assert await response.text() == "mine"
+
+
+async def test_no_answer_says_what_the_server_is_made_of() -> None:
+    async with visiting(made()) as client:
+        for path in ("/metrics", "/nothing"):
+            response = await client.get(path)
+            assert response.headers["Server"] == "occ"
+            assert response.headers["X-Content-Type-Options"] == "nosniff"
 
 
 @pytest.mark.parametrize("path", ["/nothing", "/metrics/", "/-/", "/-/reload", "/debug", "/%2e%2e/etc/passwd"])
@@ -162,7 +140,7 @@ async def test_what_is_not_there_is_404(path: str) -> None:
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH"])
-@pytest.mark.parametrize("path", ["/", "/metrics", "/-/healthy", "/-/ready"])
+@pytest.mark.parametrize("path", ["/metrics", "/-/healthy", "/-/ready"])
 async def test_what_can_only_be_read_is_405_for_all_else(method: str, path: str) -> None:
     async with visiting(made()) as client, client.request(method, path) as response:
         assert (response.status, "GET" in response.headers["Allow"]) == (405, True)
@@ -209,7 +187,7 @@ class TestServing:
 
     async def test_a_port_that_is_taken_is_an_error_and_nothing_stays_open(self) -> None:
         async with serving(made(), Address("127.0.0.1", 0)) as bound:
-            with pytest.raises(OSError, match="address already in use"):
+            with pytest.raises(ServeError, match=f"can not serve on {bound}: .*address already in use"):
                 async with serving(made(), bound):
                     pass
 
@@ -239,15 +217,33 @@ class TestServing:
             assert await waiting
             idle.close()
 
-    async def test_many_idle_connections_do_not_stop_a_scrape(self) -> None:
-        async with serving(made(), Address("127.0.0.1", 0)) as bound:
-            idle = [(await asyncio.open_connection(bound.host, bound.port))[1] for _ in range(200)]
-            for writer in idle:
-                writer.write(b"GET /metrics HTT")
-            async with aiohttp.ClientSession() as session, session.get(f"http://{bound}/metrics") as response:
-                assert (await response.read()).startswith(PAGE)
-            for writer in idle:
-                writer.close()
+    @pytest.mark.parametrize("outcome", ["given up", "went on"])
+    async def test_a_client_that_goes_away_may_cancel_what_it_asked_for(self, outcome: str) -> None:
+        leaving_cancels = outcome == "given up"
+        app, begun, outcomes, go_on = made(), asyncio.Event(), list[str](), asyncio.Event()
+
+        async def slow(_: web.Request) -> web.Response:
+            begun.set()
+            try:
+                await go_on.wait()
+                outcomes.append("went on")
+            except asyncio.CancelledError:
+                outcomes.append("given up")
+                raise
+            return web.Response()
+
+        app.router.add_get("/slow", slow)
+        async with serving(app, Address("127.0.0.1", 0), leaving_cancels=leaving_cancels) as bound:
+            _, writer = await asyncio.open_connection(bound.host, bound.port)
+            writer.write(b"GET /slow HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            await begun.wait()
+            writer.transport.abort()
+            if not leaving_cancels:
+                async with aiohttp.ClientSession() as session:  # by then the server knows that the other has left
+                    await session.get(f"http://{bound}/-/healthy")
+                go_on.set()
+            await until(lambda: outcomes)
+        assert outcomes == [outcome]
 
 
 async def _failing(asking: Awaitable[aiohttp.ClientResponse]) -> bool:

@@ -76,6 +76,7 @@ def test_pages_without_a_login_are_served_on_loopback_only(
     monkeypatch.setenv("AM_TOKEN", TOKEN)
     assert main(["--config", str(config_file(tmp_path)), "--web.listen-address", address]) == 2
     assert (
-        capsys.readouterr().err == f"--web.listen-address {address}: the pages have no login; only loopback is served\n"
+        capsys.readouterr().err == f"--web.listen-address {address}: the pages have no login; "
+        "beyond loopback they are served with TLS and a login alone (--web.config.file)\n"
     )
     assert [found.name for found in tmp_path.iterdir()] == ["receiver.yml"]

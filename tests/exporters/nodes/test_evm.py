@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from exporters.nodes.__main__ import NODES
+from exporters.nodes.columns import METHODS
+from exporters.nodes.families import evm
 from tests.exporters.nodes.wire import GENESIS, HEALTHY, Change, node
 from tests.exporters.support import Seen, once, parsed
 
@@ -131,7 +133,6 @@ async def test_an_error_object_in_place_of_the_head_is_classified(tmp_path: Path
 
 CHANGES: list[tuple[str, Change]] = [
     ("one answer missing", lambda replies: replies[:1]),
-    ("one answer for all", lambda replies: replies[0]),
     ("wrong ids", lambda replies: [{**reply, "id": reply["id"] + 100} for reply in replies]),
     ("ids as text", lambda replies: [{**reply, "id": str(reply["id"])} for reply in replies]),
     ("the same twice", lambda replies: [replies[0], *replies]),
@@ -155,7 +156,41 @@ async def test_answers_may_come_in_any_order(tmp_path: Path) -> None:
     assert page("rpc_block_number", node="odd") == 0x1406F40
 
 
-async def test_a_refused_batch_is_classified_by_its_error(tmp_path: Path) -> None:
-    refusal = {"jsonrpc": "2.0", "id": None, "error": {"code": -32005, "message": "batch too large"}}
-    page = await read(tmp_path, change=lambda _: refusal)
+def refusal(code: int, message: str) -> Change:
+    return lambda _: {"jsonrpc": "2.0", "id": None, "error": {"code": code, "message": message}}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [refusal(-32600, "batches are not supported"), refusal(-32005, "batch too large"), lambda replies: replies[0]],
+)
+async def test_a_node_that_takes_no_batches_is_read_by_single_calls(tmp_path: Path, change: Change) -> None:
+    page = await read(tmp_path, change=change)
+    assert page("occ_target_up", node="odd") == 1
+    assert page("rpc_block_number", node="odd") == 0x1406F40
+    assert (
+        page("rpc_requests_total", node="odd") == 6 + 2
+    )  # its six calls, after batches of six and of three were refused
+    for method in {call.method for call in evm.CALLS}:
+        assert (page("rpc_request_last_duration_seconds", node="odd", method=method) or 0) > 0
+        assert (page("rpc_request_duration_seconds_count", chain="ethereum", method=method) or 0) >= 1
+    assert page("rpc_request_last_duration_seconds", node="odd", method="batch") is None
+    assert page("rpc_request_last_duration_seconds", node="fine", method="batch") is not None
+
+
+async def test_a_node_that_refuses_for_too_many_requests_is_not_asked_for_more(tmp_path: Path) -> None:
+    page = await read(tmp_path, change=refusal(-32005, "daily request count exceeded"))
     assert page("occ_target_errors_total", node="odd", reason="rate_limited") == 1
+    assert page("rpc_rate_limited_total", node="odd") == 1
+    assert page("rpc_requests_total", node="odd") == 1
+
+
+async def test_a_node_that_asks_for_patience_with_status_200_is_counted_so(tmp_path: Path) -> None:
+    page = await read(tmp_path, {"eth_syncing": {"error": {"code": 429, "message": "slow down"}}})
+    assert page("occ_target_up", node="odd") == 1
+    assert page("rpc_rate_limited_total", node="odd") == 1
+    assert page("rpc_rate_limited_total", node="fine") == 0
+
+
+def test_every_method_that_is_asked_for_has_its_label() -> None:
+    assert {call.method for call in evm.CALLS} <= set(METHODS)

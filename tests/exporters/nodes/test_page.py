@@ -39,10 +39,11 @@ def steady(page: str) -> str:
     """Without what differs from run to run: the process itself, and measured times."""
     lines = [line for line in page.splitlines() if not re.match(r"(# (HELP|TYPE) )?(process|python)_", line)]
     measured = re.compile(
-        r"^((?:occ_poll_duration|occ_event_loop_lag|rpc_request(?:_last)?_duration)_seconds(?:_bucket|_sum)?{.*}) .*$"
+        r"^((?:occ_poll_duration|occ_http_request_duration|occ_event_loop_lag|rpc_request(?:_last)?_duration)_seconds(?:_bucket|_sum)?{.*}) .*$"
     )
     text = "\n".join(measured.sub(r"\1 MEASURED", line) for line in lines) + "\n"
     text = re.sub(r'hash="[0-9a-f]{12}"', 'hash="CONFIG"', text)
+    text = re.sub(r"^(occ_config_last_reload_success_timestamp_seconds{.*}) .*$", r"\1 NOW", text, flags=re.MULTILINE)
     return re.sub(r'python="[^"]*"', 'python="PYTHON"', text)
 
 

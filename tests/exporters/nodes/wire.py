@@ -37,11 +37,13 @@ def answer(question: Mapping[str, Any], results: Mapping[str, Any]) -> Mapping[s
 async def node(
     results: Mapping[str, Any] | None = None, change: Change = lambda replies: replies
 ) -> AsyncIterator[str]:
-    """The URL of a node that answers HEALTHY but for `results`, and whose whole answer goes through `change`."""
+    """The URL of a node that answers HEALTHY but for `results`; its whole answer to a batch goes through `change`."""
 
     async def handler(request: web.Request) -> web.Response:
-        batch = await request.json()
-        replies = change([answer(question, {**HEALTHY, **(results or {})}) for question in batch])
+        asked, told = await request.json(), {**HEALTHY, **(results or {})}
+        replies = (
+            change([answer(question, told) for question in asked]) if isinstance(asked, list) else answer(asked, told)
+        )
         return web.Response(body=json.dumps(replies), content_type="application/json")
 
     app = web.Application()
