@@ -46,7 +46,8 @@ def _written(results: list[Result]) -> str:
     head = _HEAD.format(
         date=date, machine=_machine(), python=platform.python_version(), versions=versions, rounds=ROUNDS
     )
-    return head + "".join(result.row() + "\n" for result in results)
+    notes = "".join(f"\n{result.number}: {result.note}\n" for result in results if result.note)
+    return head + "".join(result.row() + "\n" for result in results) + notes
 
 
 def main() -> int:
@@ -64,6 +65,8 @@ def main() -> int:
         result: Result = importlib.import_module(f"benchmarks.{SCRIPTS[number]}").run()
         results.append(result)
         print(result.row(), flush=True)
+        if result.note:
+            print(f"  {result.note}", flush=True)
     if wanted == list(SCRIPTS):
         (HERE / "RESULTS.md").write_text(_written(results))
     return 0 if all(result.reached for result in results) else 1

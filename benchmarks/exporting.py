@@ -10,19 +10,29 @@ from pathlib import Path
 from benchmarks.nodes import config
 from exporters.nodes.__main__ import NODES
 from occ.config import load
+from occ.exporter import Plan
 from occ.poller import Poller
-from occ.process import new_page
+from occ.process import new_page, settle
 
 
 @asynccontextmanager
-async def exporter(
+async def planned(
     urls: list[str], interval: str = "1s", patience: str = "900ms", stale_after: str = "60s"
-) -> AsyncIterator[Poller]:
-    """The poller of an exporter that is wired as the process wires it."""
+) -> AsyncIterator[tuple[Plan, Poller]]:
+    """The jobs and the poller of an exporter that is wired as the process wires it."""
     with tempfile.NamedTemporaryFile("w", suffix=".yml") as file:
         file.write(config(urls, interval, patience, stale_after))
         file.flush()
         loaded = load(Path(file.name), NODES.model)
     page = new_page(NODES.name, loaded.digest, NODES.families)
     async with NODES.build(loaded.config, page) as plan:
-        yield plan.poller(NODES.name, page)
+        poller = plan.poller(NODES.name, page)
+        settle()
+        yield plan, poller
+
+
+@asynccontextmanager
+async def exporter(*given: str | list[str]) -> AsyncIterator[Poller]:
+    """The poller alone."""
+    async with planned(*given) as (_, poller):  # type: ignore[arg-type]
+        yield poller

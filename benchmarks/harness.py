@@ -43,6 +43,7 @@ class Result:
     number: int
     what: str
     parts: tuple[Part, ...]
+    note: str = ""
 
     @property
     def reached(self) -> bool:

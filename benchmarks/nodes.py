@@ -11,6 +11,8 @@ from multiprocessing.connection import Connection
 
 import orjson
 
+from demo.processes import free_ports
+
 HEADER_END = b"\r\n\r\n"
 
 
@@ -73,11 +75,16 @@ class _Node(asyncio.Protocol):
                 self._transport.write(answer(rest[:length]))
 
 
+HOSTS = tuple(f"127.0.0.{last}" for last in range(1, 51))
+"""Nodes are on many hosts, and an exporter asks one host only so much at once."""
+
+
 def _serve(told: Connection, dead: set[str]) -> None:
     async def main() -> None:
         loop = asyncio.get_running_loop()
-        server = await loop.create_server(lambda: _Node(dead), "127.0.0.1", 0, backlog=1024)
-        told.send(server.sockets[0].getsockname()[1])
+        (port,) = free_ports(1)
+        server = await loop.create_server(lambda: _Node(dead), HOSTS, port, backlog=1024)
+        told.send(port)
         await server.serve_forever()
 
     asyncio.run(main())
@@ -93,7 +100,7 @@ def nodes(count: int, dead: int = 0) -> Iterator[list[str]]:
     server.start()
     try:
         port = here.recv()
-        yield [f"http://127.0.0.1:{port}/node-{n}" for n in range(count)]
+        yield [f"http://{HOSTS[n % len(HOSTS)]}:{port}/node-{n}" for n in range(count)]
     finally:
         server.terminate()
         server.join()

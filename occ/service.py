@@ -54,6 +54,7 @@ class Service(Generic[C]):
 
     async def run(self) -> int:
         """Polls and reloads; returns an exit code only when something ends that never should."""
+        process.settle()
         return await self.runtime.run(self.reloader)
 
     def _application(self) -> web.Application:
