@@ -10,7 +10,7 @@ check: setup
 	@scripts/check
 
 test: check
-	@.venv/bin/python -m pytest $(ARGS)
+	@.venv/bin/python -m pytest -n 4 --dist worksteal $(ARGS)
 
 bench: setup
 	@.venv/bin/python -m benchmarks $(GOALS)
