@@ -24,6 +24,8 @@ log = logging.getLogger(__name__)
 MOST = 512
 HANDSHAKE_WITHIN = 10.0
 TLS_END_WITHIN = 1.0
+TAKEN_WITHIN = 60.0
+"""Seconds in which a client has to take what does not fit between it and us: longer than any scrape may last."""
 
 
 def most_connections() -> int:
@@ -92,6 +94,7 @@ class Connection(asyncio.Protocol):
         self._socket: asyncio.Transport | None = None
         self._early: list[bytes] | None = []
         self._handshake: asyncio.Task[None] | None = None
+        self._full: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._socket = transport = cast("asyncio.Transport", transport)
@@ -148,16 +151,24 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._owner.forget(self)
+        self._has_room()
         if self._handshake is not None:
             self._handshake.cancel()
         if self._early is None:
             self._http.connection_lost(exc)
 
     def pause_writing(self) -> None:
+        self._full = asyncio.get_running_loop().call_later(TAKEN_WITHIN, self.abort)
         self._http.pause_writing()
 
     def resume_writing(self) -> None:
+        self._has_room()
         self._http.resume_writing()
+
+    def _has_room(self) -> None:
+        if self._full is not None:
+            self._full.cancel()
+            self._full = None
 
     def abort(self) -> None:
         """Ends it at once, whatever the other side does."""

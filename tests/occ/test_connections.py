@@ -133,6 +133,17 @@ async def test_a_client_that_takes_none_of_its_answer_does_not_hold_up_others() 
         assert await scraped(Site(address))
 
 
+async def test_and_is_cut_off_in_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("occ.connections.TAKEN_WITHIN", 0.1)
+    made = app()
+    made.router.add_get("/large", _large)
+    ask = b"GET /large HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    async with serving(made, Address("127.0.0.1", 0)) as address, crowd(address.port, 3, ask):
+        [connections] = made[CONNECTIONS]
+        await until(lambda: len(connections) == 3)
+        await until(lambda: len(connections) == 0)
+
+
 async def _large(_: web.Request) -> web.Response:
     return web.Response(body=b"x" * 10_000_000)
 
