@@ -109,6 +109,6 @@ def run() -> Result:
         f"where the {each['all']:.0f} µs of a poll go: an aiohttp request {each['aiohttp']:.0f}, JSON-RPC, its metrics and "
         f"the reading {each['readings'] - each['aiohttp']:.0f}, poller, derivation and page "
         f"{each['all'] - each['readings']:.0f}; a bare asyncio protocol asks the same in {each['bare']:.0f}. aiohttp alone is "
-        f"{each['aiohttp'] / each['bare']:.1f}x; an HTTP client of our own would reach the goal, and would be a second aiohttp to keep."
+        f"{each['aiohttp'] / each['bare']:.1f}x of it. Nearer to the limit is an HTTP client of our own: a second aiohttp to keep."
     )
     return Result(11, what, (Part("", spent["all"] / spent["bare"], 6, at_least=False),), note)

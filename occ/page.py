@@ -15,6 +15,7 @@ import math
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import NamedTuple
 
 import orjson
 from isal import igzip
@@ -37,8 +38,7 @@ class Format(Enum):
     OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Column:
+class Column(NamedTuple):
     """A family's samples of one source: a value per label row. None is an absent sample; NaN is a value."""
 
     family: Family
@@ -239,7 +239,7 @@ def _filled(template: bytes, column: Column) -> bytes:
     """The template with the column's values in its holes. Raises CatalogueError for what is no number."""
     values = column.values
     try:
-        numbers = orjson.dumps(values if type(values) in {list, tuple} else list(values))[1:-1]
+        numbers = orjson.dumps(values if type(values) is list else list(values))[1:-1]
     except TypeError:
         return _filled_one_by_one(template, column)
     # None, NaN and infinities are null there, true and false are words, and anything else has a sign that no number has.
