@@ -23,6 +23,11 @@ LABELS = frozenset(
 )
 INFO_LABELS = LABELS | {"fee", "settle", "strike"}
 
+PER_TARGET = frozenset(
+    {"target", "node", "symbol", "account", "pool", "wallet", "contract", "feed", "position", "token"}
+)
+"""Labels of which there are as many values as things to read; a histogram has a dozen series for each."""
+
 UPSTREAM_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 """Upstream calls, 5 ms to 10 s."""
 
@@ -97,6 +102,8 @@ def _complaints(family: Family) -> Iterator[str]:
         yield f"values for labels it does not have: {', '.join(sorted(stray))}"
     if bool(family.buckets) != (family.kind is Kind.HISTOGRAM):
         yield "buckets belong to histograms, and they to them"
+    if family.kind is Kind.HISTOGRAM and (many := PER_TARGET & set(family.labels)):
+        yield f"a histogram per {', '.join(sorted(many))} is too many series: there are gauges for that"
 
 
 class Catalogue:

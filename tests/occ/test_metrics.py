@@ -7,7 +7,7 @@ import pytest
 
 from occ import metrics
 from occ.errors import CatalogueError, Reason
-from occ.metrics import INFO_LABELS, KERNEL_FAMILIES, LABELS, Catalogue, Family, Kind
+from occ.metrics import INFO_LABELS, KERNEL_FAMILIES, LABELS, PER_TARGET, Catalogue, Family, Kind
 
 
 def gauge(name: str, **parts: Any) -> Family:
@@ -82,6 +82,11 @@ class TestFamily:
         for parts in ({"buckets": (1.0,)}, {"kind": Kind.HISTOGRAM}):
             with pytest.raises(CatalogueError, match="buckets belong to histograms, and they to them"):
                 gauge("x_y", **parts)
+
+    @pytest.mark.parametrize("label", sorted(PER_TARGET))
+    def test_a_histogram_does_not_carry_a_target(self, label: str) -> None:
+        with pytest.raises(CatalogueError, match=f"a histogram per {label} is too many series"):
+            gauge("x_y", **HISTOGRAM, labels=("chain", label))
 
     def test_its_domain_is_the_first_word(self) -> None:
         assert gauge("rpc_block_number").domain == "rpc"
