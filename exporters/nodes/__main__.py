@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import logging
 import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -20,12 +21,16 @@ from occ.exporter import Exporter, Plan
 from occ.job import Job, Target, every
 from occ.page import Page
 
+log = logging.getLogger(__name__)
+
 FAMILIES = (*READING_FAMILIES, *DERIVED_FAMILIES)
 
 
 @asynccontextmanager
 async def build(config: NodesConfig, page: Page) -> AsyncIterator[Plan]:
     """One job per chain, which asks all its nodes at once."""
+    if any(node.ws_url or node.expect for chain in config.chains for node in chain.nodes):
+        log.warning("ws_url and expect are checked, and not used yet: nodes are asked over HTTP alone")
     readers = plugins.load(families, families.CONTRACT)
     durations = page.histogram(REQUEST_DURATION)
     async with http.session("nodes", page) as session:
