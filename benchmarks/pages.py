@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry, Gauge
 from occ.metrics import Catalogue, Family, Kind
 from occ.page import Column, Page
 
-LABELS = ("chain", "node", "tag")
+LABELS = ("chain", "node")
 
 
 def families(count: int) -> list[Family]:
@@ -26,7 +26,7 @@ class Ours:
         self.families = families(width)
         self.page = Page(Catalogue(self.families), limit=10_000_000)
         self.rows = [
-            tuple({"chain": f"chain-{job}", "node": f"provider-{target}", "tag": "latest"} for target in range(targets))
+            tuple({"chain": f"chain-{job}", "node": f"provider-{target}"} for target in range(targets))
             for job in range(jobs)
         ]
         self._turn = 0
@@ -49,7 +49,7 @@ class Theirs:
         self.registry = CollectorRegistry()
         gauges = [Gauge(family.name, family.help, LABELS, registry=self.registry) for family in families(width)]
         self.setters: list[Callable[[float], None]] = [
-            gauge.labels(f"chain-{job}", f"provider-{target}", "latest").set
+            gauge.labels(f"chain-{job}", f"provider-{target}").set
             for job in range(jobs)
             for gauge in gauges
             for target in range(targets)
