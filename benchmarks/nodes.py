@@ -22,18 +22,24 @@ def _result(call: dict[str, object]) -> object:
         case "eth_chainId":
             return "0x1"
         case "eth_getBlockByNumber":
+            match call["params"]:
+                case [str(asked), _] if asked.startswith("0x"):
+                    height = int(asked, 16)
             return {
                 "number": hex(height),
                 "timestamp": hex(height * 12),
                 "hash": f"0x{height:064x}",
+                "parentHash": f"0x{height - 1:064x}",
                 "baseFeePerGas": "0x3b9aca00",
                 "gasUsed": "0xe4e1c0",
                 "gasLimit": "0x1c9c380",
             }
         case "eth_syncing":
             return False
-        case "net_peerCount":
+        case "net_peerCount" | "eth_getBalance" | "eth_maxPriorityFeePerGas":
             return "0x19"
+        case "txpool_status":
+            return {"pending": "0x19", "queued": "0x0"}
         case _:
             return "Geth/v1.14.8-stable-a9523b64/linux-amd64/go1.22.6"
 
@@ -43,12 +49,20 @@ def answer(body: bytes) -> bytes:
     asked = orjson.loads(body)
     calls = asked if isinstance(asked, list) else [asked]
     told = [{"jsonrpc": "2.0", "id": call["id"], "result": _result(call)} for call in calls]
-    text = orjson.dumps(told if isinstance(asked, list) else told[0])
+    return _http(orjson.dumps(told if isinstance(asked, list) else told[0]))
+
+
+def _http(text: bytes) -> bytes:
     return b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b" % (len(text), text)
 
 
 class _Node(asyncio.Protocol):
-    """Answers but for the paths that are dead; `POST /dead` with a list of paths says which those are."""
+    """Answers but for the paths that are dead; `POST /dead` with a list of paths says which those are.
+
+    What it was asked last, whichever node it was, is the answer to `/asked`.
+    """
+
+    asked = b""
 
     def __init__(self, dead: set[str]) -> None:
         self._dead = dead
@@ -70,8 +84,11 @@ class _Node(asyncio.Protocol):
             if path == "/dead":
                 self._dead.clear()
                 self._dead.update(orjson.loads(rest[:length]))
-                self._transport.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+                self._transport.write(_http(b""))
+            elif path == "/asked":
+                self._transport.write(_http(_Node.asked))
             elif path not in self._dead:
+                _Node.asked = rest[:length]
                 self._transport.write(answer(rest[:length]))
 
 

@@ -6,14 +6,13 @@ import argparse
 import sys
 from itertools import groupby
 
-from exporters.nodes.columns import READING_FAMILIES
-from exporters.nodes.derived import DERIVED_FAMILIES
+from exporters.nodes.__main__ import FAMILIES as NODES_FAMILIES
 from occ.metrics import KERNEL_FAMILIES, Catalogue, Family
 from receiver.families import FAMILIES as RECEIVER_FAMILIES
 
 PARTS = {
     "Every exporter": KERNEL_FAMILIES,
-    "Nodes": (*READING_FAMILIES, *DERIVED_FAMILIES),
+    "Nodes": NODES_FAMILIES,
     "Receiver": RECEIVER_FAMILIES,
 }
 

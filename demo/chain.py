@@ -13,9 +13,14 @@ from .processes import Child, Part, free_ports
 CHAIN_ID = 31337
 
 
+SLOTS_IN_AN_EPOCH = 4
+"""So few that a block is finalized within seconds: the second last epoch's last one."""
+
+
 def anvil_part(port: int, *, chain_id: int = CHAIN_ID, block_time: float | None = 1, name: str = "anvil") -> Part:
     """`block_time` in seconds; without one a block is mined only when asked for."""
     address = ["--host", "127.0.0.1", "--port", str(port), "--chain-id", str(chain_id), "--silent"]
+    address += ["--slots-in-an-epoch", str(SLOTS_IN_AN_EPOCH)]
     mining = ["--no-mining"] if block_time is None else ["--block-time", f"{block_time:g}"]
     question = {"jsonrpc": "2.0", "id": 1, "method": "eth_chainId", "params": []}
     return Part(name, [locate("anvil"), *address, *mining], f"http://127.0.0.1:{port}", question)

@@ -28,6 +28,7 @@ class Fault(StrEnum):
     SERVER_ERROR = "server_error"  # 503
     RESET = "reset"  # the socket is closed in the middle of the body
     WRONG_CHAIN = "wrong_chain"  # says that it is on another chain
+    WRONG_STATE = "wrong_state"  # tells balances that nobody else does
 
 
 def ask(fault: Fault | None, question: Any, heights: Mapping[str, str]) -> Any:
@@ -116,6 +117,7 @@ _SPOILED: Mapping[Fault, Callable[[Message], Message]] = {
 
 # Faults that give a method another result.
 _OVERRIDDEN: Mapping[Fault, Mapping[str, Any]] = {
+    Fault.WRONG_STATE: {"eth_getBalance": "0x1337"},
     Fault.WRONG_CHAIN: {"eth_chainId": hex(WRONG_CHAIN_ID), "net_version": str(WRONG_CHAIN_ID)},
 }
 

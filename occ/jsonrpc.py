@@ -145,6 +145,11 @@ class Client:
     ) -> None:
         await self.close()
 
+    @property
+    def largest_batch(self) -> int:
+        """How many calls the node has taken in one request at most; 1 where it never took more."""
+        return self._limit.proven
+
     async def close(self) -> None:
         """Ends what is open, and with it what is waited for there."""
         await self._way.close()

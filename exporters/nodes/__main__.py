@@ -3,65 +3,89 @@
 from __future__ import annotations
 
 import functools
-import logging
 import sys
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 from types import ModuleType
+from typing import Any
 
-from exporters.nodes import families
-from exporters.nodes.columns import READING_FAMILIES, REQUEST_DURATION, columns
-from exporters.nodes.config import Chain, NodesConfig
+from exporters.nodes import families, heads
+from exporters.nodes.columns import (
+    HEAD_FAMILIES,
+    READING_FAMILIES,
+    SURVEY_FAMILIES,
+    columns,
+    survey_columns,
+)
+from exporters.nodes.config import Chain, NodesConfig, chain_models, experimental
 from exporters.nodes.derived import DERIVED_FAMILIES, Derivation
-from exporters.nodes.reading import Reading
 from exporters.nodes.source import Source, targets
 from occ import egress, exporter, http, plugins
-from occ.errors import SourceError
 from occ.exporter import Exporter, Plan
-from occ.job import Job, Target, every
+from occ.job import Job, Pins, Target, every
 from occ.page import Page
 
-log = logging.getLogger(__name__)
+FAMILIES = tuple(dict.fromkeys((*READING_FAMILIES, *HEAD_FAMILIES, *SURVEY_FAMILIES, *DERIVED_FAMILIES)))
 
-FAMILIES = (*READING_FAMILIES, *DERIVED_FAMILIES)
+SURVEY = "capabilities"
 
 
 @asynccontextmanager
 async def build(config: NodesConfig, page: Page) -> AsyncIterator[Plan]:
-    """One job per chain, which asks all its nodes at once."""
-    if any(node.ws_url or node.expect for chain in config.chains for node in chain.nodes):
-        log.warning("ws_url and expect are checked, and not used yet: nodes are asked over HTTP alone")
+    """A job per chain, which asks all its nodes at once; one for what they can do; and one per node that announces heads."""
     readers = plugins.load(families, families.CONTRACT)
-    durations = page.histogram(REQUEST_DURATION)
-    async with http.session("nodes", page) as session:
-        jobs: list[Job] = []
+    pins, jobs = Pins(), list[Job]()
+    async with http.session("nodes", page) as session, AsyncExitStack() as open_sources:
         for chain in config.chains:
-            source = Source(chain, session, page, durations)
-            jobs.append(
-                every(
-                    chain.pace(config),
-                    functools.partial(_read, readers[chain.family], source, chain),
-                    check=chain.family,
-                    targets=targets(chain),
-                    families=READING_FAMILIES,
-                    columns=columns,
-                )
-            )
+            source = Source(chain, session, page, pins)
+            open_sources.push_async_callback(source.close)
+            jobs += _jobs(config, chain, readers[chain.family], source)
         if config.egress:
             jobs.append(egress.job(config, session))
-        yield Plan(tuple(jobs), Derivation(config.chains))
+        derivation = Derivation(config.chains)
+        yield Plan(tuple(jobs), derivation, derivation.pins, pins)
+
+
+def _jobs(config: NodesConfig, chain: Chain, family: ModuleType, source: Source) -> Iterator[Job]:
+    nodes, pace = targets(chain), chain.pace(config)
+
+    def reader(name: str) -> Any:
+        return functools.partial(_read, family, name, source, chain)
+
+    yield every(pace, reader("read"), check=chain.family, targets=nodes, families=READING_FAMILIES, columns=columns)
+    for target, node in zip(nodes, chain.nodes, strict=True):
+        if node.ws_url is not None:
+            yield heads.job(family, source, target, pace)
+    if hasattr(family, "survey"):
+        yield every(
+            chain.survey_pace(config),
+            reader("survey"),
+            check=SURVEY,
+            targets=nodes,
+            families=SURVEY_FAMILIES,
+            columns=survey_columns,
+            at_once=SURVEYS_AT_ONCE,
+        )
+
+
+SURVEYS_AT_ONCE = 8
 
 
 async def _read(
-    family: ModuleType, source: Source, chain: Chain, due: tuple[Target, ...]
-) -> Mapping[Target, Reading | SourceError]:
-    outcomes: Mapping[Target, Reading | SourceError] = await family.read(source, due, chain)
+    family: ModuleType, name: str, source: Source, chain: Chain, due: tuple[Target, ...]
+) -> Mapping[Target, Any]:
+    outcomes: Mapping[Target, Any] = await getattr(family, name)(source, due, chain)
     return outcomes
+
+
+def _listed() -> str:
+    return ", ".join(f"{name} (experimental)" if experimental(name) else name for name in chain_models())
 
 
 NODES = Exporter(
     name="nodes",
-    summary="Health of RPC nodes: up, head, lag, chain, peers; and the corroborated head of each chain.",
+    summary="Health of RPC nodes: who lies, forks, lags or is slow, against what the others of its chain say. "
+    f"Chain families: {_listed()}.",
     port=9721,
     model=NodesConfig,
     families=FAMILIES,

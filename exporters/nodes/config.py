@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from functools import cache
 from typing import Annotated, Any, Literal, Self
 
@@ -18,6 +19,12 @@ from exporters.nodes import families
 from occ import plugins
 from occ.config import SOME, Duration, ExporterConfig, HttpUrl, Model, Name, TargetLabels, Timing, WsUrl, refuse, unique
 from occ.job import Pace
+
+log = logging.getLogger(__name__)
+
+SURVEY_SECONDS = 600.0
+SILENT_BLOCKS = 5
+"""After the time of so many blocks without an announced head, the announcements are held to be lost."""
 
 Capability = Literal["archive", "trace", "debug", "logs", "batch", "multicall", "proof"]
 
@@ -61,7 +68,13 @@ class Chain(Timing):
             stale_after=self.stale_after
             or config.defaults.stale_after
             or max(3 * interval, 4 * config.scrape_interval),
+            silence=self.silence or max(config.defaults.silence, SILENT_BLOCKS * self.block_time),
         )
+
+    def survey_pace(self, config: ExporterConfig) -> Pace:
+        """How often it is tried what the nodes can do; each try is several requests."""
+        timeout = max(SURVEY_SECONDS / 60, self.pace(config).timeout)
+        return Pace(interval=SURVEY_SECONDS, timeout=timeout, stale_after=3 * SURVEY_SECONDS, patience=SURVEY_SECONDS)
 
 
 @cache
@@ -71,6 +84,11 @@ def chain_models() -> dict[str, type[Chain]]:
     return {
         name: create_model(f"{name.title()}Chain", __base__=(Chain, family.Options)) for name, family in found.items()
     }
+
+
+def experimental(family: str) -> bool:
+    """Whether a chain family was tried on hand-written answers alone, and on no real node."""
+    return bool(getattr(plugins.load(families, families.CONTRACT)[family], "EXPERIMENTAL", False))
 
 
 def _of_its_family(value: Any, handler: ValidatorFunctionWrapHandler, info: ValidationInfo[Any]) -> Any:
@@ -91,6 +109,33 @@ class NodesConfig(ExporterConfig):
         SOME,
         unique("name"),
     ]
+
+    @model_validator(mode="after")
+    def _usable(self) -> Self:
+        for index, chain in enumerate(self.chains):
+            family = plugins.load(families, families.CONTRACT)[chain.family]
+            if experimental(chain.family):
+                log.warning("chains[%d]: family %s is experimental: no real node has tried it", index, chain.family)
+            for place, node in enumerate(chain.nodes):
+                if node.ws_url is not None and not hasattr(family, "heads"):
+                    raise refuse(
+                        f"{chain.family} nodes announce no heads: leave it out",
+                        "chains",
+                        index,
+                        "nodes",
+                        place,
+                        "ws_url",
+                    )
+                if node.expect and not hasattr(family, "survey"):
+                    raise refuse(
+                        f"of {chain.family} nodes it is not tried what they can do: leave it out",
+                        "chains",
+                        index,
+                        "nodes",
+                        place,
+                        "expect",
+                    )
+        return self
 
     @model_validator(mode="after")
     def _timing(self) -> Self:

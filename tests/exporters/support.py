@@ -16,6 +16,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from demo.until import until
 from occ import config
 from occ.exporter import Exporter
+from occ.page import Page
 from occ.poller import Poller
 from occ.process import new_page
 
@@ -54,18 +55,20 @@ class Running:
     """A running exporter."""
 
     poller: Poller
+    metrics: Page
 
     def page(self) -> Seen:
+        self.metrics.refresh()
         return parsed(self.poller.render())
 
-    async def until(self, condition: Callable[[Seen], bool], within: float = 20.0) -> Seen:
+    async def until(self, condition: Callable[[Seen], bool], within: float = 60.0) -> Seen:
         """The first page of which the condition holds."""
 
         async def look() -> Seen | None:
             seen = self.page()
             return seen if condition(seen) else None
 
-        found = await until(look, within)
+        found = await until(look, within, every=0.1)
         assert found is not None
         return found
 
@@ -73,18 +76,18 @@ class Running:
 @asynccontextmanager
 async def _poller(
     exporter: Exporter[Any], text: str, folder: Path, clock: Callable[[], float]
-) -> AsyncIterator[Poller]:
+) -> AsyncIterator[tuple[Poller, Page]]:
     path = folder / f"{exporter.name}.yml"
     path.write_text(text)
     loaded = config.load(path, exporter.model)
     page = new_page(exporter.name, loaded.digest, exporter.families)
     async with exporter.build(loaded.config, page) as plan:
-        yield plan.poller(exporter.name, page, clock=clock)
+        yield plan.poller(exporter.name, page, clock=clock), page
 
 
 async def once(exporter: Exporter[Any], text: str, folder: Path, clock: Callable[[], float] = time.time) -> bytes:
     """The page after everything was read once with this configuration."""
-    async with _poller(exporter, text, folder, clock) as poller:
+    async with _poller(exporter, text, folder, clock) as (poller, _):
         await poller.once()
         return poller.render()
 
@@ -92,10 +95,10 @@ async def once(exporter: Exporter[Any], text: str, folder: Path, clock: Callable
 @asynccontextmanager
 async def running(exporter: Exporter[Any], text: str, folder: Path) -> AsyncIterator[Running]:
     """Runs an exporter with this configuration for the length of the block."""
-    async with _poller(exporter, text, folder, time.time) as poller:
+    async with _poller(exporter, text, folder, time.time) as (poller, page):
         task = asyncio.create_task(poller.run())
         try:
-            yield Running(poller)
+            yield Running(poller, page)
         finally:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)

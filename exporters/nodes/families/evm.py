@@ -1,15 +1,18 @@
-"""EVM nodes by the Ethereum JSON-RPC API: one batch per node and cycle."""
+"""EVM nodes by the Ethereum JSON-RPC API: one batch per node and cycle, and their heads over WebSocket."""
 
 from __future__ import annotations
 
-import asyncio
+import itertools
 import re
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import AfterValidator, Field
 
-from exporters.nodes.reading import Block, Reading
+from exporters.nodes.answers import each, needed, number, obj, optional, version
+from exporters.nodes.reading import Block, Pinned, Reading, Survey
+from exporters.nodes.trail import gone
 from occ.config import Model, refuse
 from occ.errors import Reason, SourceError
 from occ.job import Target
@@ -21,9 +24,19 @@ if TYPE_CHECKING:
 MAX_HEIGHT = 2**53
 MAX_WEI = 2**256
 
+NOWHERE = f"0x{0:040x}"
+"""The zero address, of which every chain keeps a balance: what is burnt there by mistake."""
+
+MULTICALL3 = "0xcA11bde05977b3631167028862bE2a173976CA11"
+
+DEPTHS = (16, 128, 1_024, 10_000, 100_000, 1_000_000)
+"""How many blocks back state is asked for; full nodes keep 128."""
+
+RANGES = (10, 100, 500, 1_000, 2_000, 5_000, 10_000)
+"""Over how many blocks logs are asked for; what providers commonly limit them to."""
+
 _QUANTITY = re.compile(r"0x[0-9a-fA-F]{1,64}")
 _HASH = re.compile(r"0x[0-9a-fA-F]{64}")
-_VERSION = re.compile(r"([A-Za-z][A-Za-z0-9_-]{0,23})/(v?\d{1,5}(?:\.\d{1,5}){1,3})(?![A-Za-z0-9.])")
 
 
 def _hash(value: str) -> str:
@@ -39,96 +52,245 @@ class Options(Model):
     genesis_hash: Annotated[str, AfterValidator(_hash)] | None = None
 
 
-CALLS = (
-    Call("eth_chainId"),
-    Call("eth_getBlockByNumber", ("latest", False)),
-    Call("eth_syncing"),
-    Call("net_peerCount"),
-    Call("web3_clientVersion"),
-)
-_GENESIS = Call("eth_getBlockByNumber", ("0x0", False))
+def _block_call(height: int | str) -> Call:
+    return Call("eth_getBlockByNumber", (height if isinstance(height, str) else hex(height), False))
+
+
+NEEDED = {"chain id": Call("eth_chainId"), "latest block": _block_call("latest")}
+OPTIONAL = {
+    "safe block": _block_call("safe"),
+    "finalized block": _block_call("finalized"),
+    "eth_syncing": Call("eth_syncing"),
+    "peer count": Call("net_peerCount"),
+    "priority fee": Call("eth_maxPriorityFeePerGas"),
+    "pool": Call("txpool_status"),
+    "web3_clientVersion": Call("web3_clientVersion"),
+}
+
+
+# --- a look at a node ------------------------------------------------------------------------------------------------
 
 
 async def read(source: Source, targets: tuple[Target, ...], options: Options) -> Mapping[Target, Reading | SourceError]:
     """Reads nodes, each by one batch. A node that fails is its own outcome."""
-
-    async def outcome(target: Target) -> Reading | SourceError:
-        try:
-            return await _read_one(source, target, options)
-        except SourceError as error:
-            return error
-
-    if len(targets) == 1:
-        return {targets[0]: await outcome(targets[0])}
-    return dict(zip(targets, await asyncio.gather(*map(outcome, targets)), strict=True))
+    return await each(targets, lambda target: _read_one(source, target, options))
 
 
 async def _read_one(source: Source, target: Target, options: Options) -> Reading:
-    calls = (*CALLS, _GENESIS) if options.genesis_hash else CALLS
-    chain_id, latest, syncing, peers, version, *genesis = await source.batch(target, calls)
-    block = _object("latest block", _needed(latest))
+    pin, before = source.pin(), source.trail(target).last
+    wanted = dict(NEEDED) | ({"block 0": _block_call(0)} if options.genesis_hash else {})
+    asked = dict(OPTIONAL) | (_of_the_pin(pin) if pin is not None else {})
+    if before is not None:
+        asked["earlier block"] = _block_call(before[0])
+    answers = await source.ask(target, wanted, asked)
+    block = obj("latest block", answers["latest block"])
+    latest = _block("latest block", block)
+    lost = await _gone(source, target, latest, optional(answers, "earlier block", _maybe_block))
     return Reading(
-        latest=_block(block),
-        chain_id_matches=quantity("chain id", _needed(chain_id), MAX_WEI) == options.chain_id,
-        genesis_hash_matches=_object("block 0", _needed(genesis[0])).get("hash") == options.genesis_hash
-        if genesis
-        else None,
-        syncing=_optional(syncing, _syncing),
-        peers=_optional(peers, lambda value: quantity("peer count", value, MAX_HEIGHT)),
+        latest=latest,
+        chain_id_matches=quantity("chain id", answers["chain id"], MAX_WEI) == options.chain_id,
+        genesis_hash_matches=_genesis(answers, options),
+        safe=optional(answers, "safe block", _maybe_block),
+        finalized=optional(answers, "finalized block", _maybe_block),
+        syncing=optional(answers, "eth_syncing", _syncing),
+        peers=optional(answers, "peer count", _height),
         base_fee_wei=quantity("base fee", block["baseFeePerGas"], MAX_WEI) if "baseFeePerGas" in block else None,
-        version=_optional(version, _version),
+        priority_fee_wei=optional(answers, "priority fee", _wei),
+        gas_used_ratio=_gas_used(block),
+        transactions=optional(answers, "pool", _pool) or {},
+        version=optional(answers, "web3_clientVersion", version),
+        pinned=_pinned(source, target, pin, answers),
+        arrival_delay=source.looked(target, latest, lost),
         request_seconds=source.request_seconds(target),
     )
+
+
+def _of_the_pin(pin: int) -> dict[str, Call]:
+    return {"pinned block": _block_call(pin), "pinned state": Call("eth_getBalance", (NOWHERE, hex(pin)))}
+
+
+def _genesis(answers: Mapping[str, Any], options: Options) -> bool | None:
+    if options.genesis_hash is None:
+        return None
+    found = obj("block 0", answers["block 0"]).get("hash")
+    return isinstance(found, str) and found.lower() == options.genesis_hash
+
+
+def _pinned(source: Source, target: Target, pin: int | None, answers: Mapping[str, Any]) -> Pinned | None:
+    """What the node has at the pinned height; its state there is compared by the source."""
+    block = optional(answers, "pinned block", _maybe_block)
+    if block is None:
+        return None
+    if block.number != pin:
+        raise SourceError(Reason.BAD_RESPONSE, "pinned block: another height than was asked for")
+    pinned = Pinned(block.number, block.hash)
+    state = optional(answers, "pinned state", lambda what, value: hex(quantity(what, value, MAX_WEI)))
+    if state is not None:
+        source.state(target, pinned, state)
+    return pinned
+
+
+async def _gone(source: Source, target: Target, latest: Block, earlier: Block | None) -> int:
+    """How many blocks that the node has told before are gone."""
+    found = {} if earlier is None else {earlier.number: earlier.hash}
+    if latest.parent is not None:
+        found[latest.number - 1] = latest.parent
+
+    async def ask(heights: Sequence[int]) -> Mapping[int, str | None]:
+        answers = await source.batch(target, [_block_call(height) for height in heights])
+        return {height: _hash_in(answer) for height, answer in zip(heights, answers, strict=True)}
+
+    return await gone(source.trail(target), latest, found, ask)
+
+
+def _hash_in(answer: Any) -> str | None:
+    block = None if isinstance(answer, SourceError) else _maybe_block("earlier block", answer)
+    return None if block is None else block.hash
+
+
+# --- heads as they come ----------------------------------------------------------------------------------------------
+
+
+async def latest(source: Source, target: Target) -> Block:
+    """The node's head, by HTTP."""
+    (answer,) = await source.batch(target, [NEEDED["latest block"]])
+    return _block("latest block", needed(answer))
+
+
+@asynccontextmanager
+async def heads(source: Source, target: Target) -> AsyncIterator[AsyncIterator[Block]]:
+    """The node's heads as it announces them, by `eth_subscribe`."""
+    async with source.subscribe(target, "newHeads") as feed:
+        yield (_block("announced head", header) async for header in feed)
+
+
+# --- what it can do --------------------------------------------------------------------------------------------------
+
+
+async def survey(
+    source: Source, targets: tuple[Target, ...], _options: Options
+) -> Mapping[Target, Survey | SourceError]:
+    """Tries what nodes can do, by questions that cost them little: each about nothing, or about one block."""
+    return await each(targets, lambda target: _survey_one(source, target))
+
+
+async def _survey_one(source: Source, target: Target) -> Survey:
+    (answer,) = await source.batch(target, [Call("eth_blockNumber")])
+    head = _height("height", needed(answer))
+    depths = sorted({depth for depth in DEPTHS if depth < head} | {head})
+    states = [Call("eth_getBalance", (NOWHERE, hex(head - depth))) for depth in depths]
+    answers = await source.batch(target, (*_TRIALS.values(), *states))
+    done = {name: _given(answer) for name, answer in zip(_TRIALS, answers, strict=False)}
+    reached = _reached(depths, answers[len(_TRIALS) :])
+    return Survey(
+        capabilities={
+            "archive": reached == head,
+            "trace": done["trace_call"] or done["trace_transaction"],
+            "debug": done["debug"],
+            "logs": done["logs"],
+            "batch": source.takes_batches(target),
+            "multicall": done["code"] and answers[list(_TRIALS).index("code")] not in ("0x", None),
+            "proof": done["proof"],
+        },
+        archive_depth=reached,
+        logs_max_range=await _logs_range(source, target, head) if done["logs"] else None,
+    )
+
+
+def _reached(depths: Sequence[int], states: Sequence[Any]) -> int | None:
+    """The deepest of the depths down to which all have their state; some nodes keep the very first one besides."""
+    known = itertools.takewhile(lambda pair: _given(pair[1]), zip(depths, states, strict=True))
+    return max((depth for depth, _ in known), default=None)
+
+
+_NOTHING = {"from": NOWHERE, "to": NOWHERE}
+_TRIALS = {
+    "trace_call": Call("trace_call", (_NOTHING, ["trace"], "latest")),
+    "trace_transaction": Call("trace_transaction", (f"0x{0:064x}",)),
+    "debug": Call("debug_traceCall", (_NOTHING, "latest", {"tracer": "callTracer"})),
+    "logs": Call("eth_getLogs", ({"fromBlock": "latest", "toBlock": "latest", "address": NOWHERE},)),
+    "code": Call("eth_getCode", (MULTICALL3, "latest")),
+    "proof": Call("eth_getProof", (NOWHERE, [], "latest")),
+}
+
+
+def _given(answer: object) -> bool:
+    """Whether the node did it. Raises what leaves that unknown: an answer that says it was only too busy."""
+    if isinstance(answer, SourceError) and answer.reason not in (
+        Reason.RPC_ERROR,
+        Reason.NOT_SUPPORTED,
+        Reason.REVERTED,
+    ):
+        raise answer
+    return not isinstance(answer, SourceError)
+
+
+async def _logs_range(source: Source, target: Target, head: int) -> int | None:
+    """The longest range that is taken, from the short ones up to the first that is not."""
+    reached = None
+    for blocks in sorted({min(blocks, head + 1) for blocks in RANGES}):
+        wanted = {"fromBlock": hex(head - blocks + 1), "toBlock": hex(head), "address": NOWHERE}
+        (answer,) = await source.batch(target, [Call("eth_getLogs", (wanted,))])
+        if not _given(answer):
+            break
+        reached = blocks
+    return reached
+
+
+# --- values ----------------------------------------------------------------------------------------------------------
 
 
 def quantity(what: str, value: Any, limit: int) -> int:
     """A QUANTITY of the API: a hexadecimal string. Raises bad_response for anything else, or from `limit` up."""
     if not isinstance(value, str) or not _QUANTITY.fullmatch(value):
         raise SourceError(Reason.BAD_RESPONSE, f"{what}: not a hexadecimal quantity")
-    number = int(value, 16)
-    if number >= limit:
-        raise SourceError(Reason.BAD_RESPONSE, f"{what}: absurdly large")
-    return number
+    return number(what, int(value, 16), limit)
 
 
-def _block(value: Mapping[str, Any]) -> Block:
-    block_hash = value.get("hash")
-    if not isinstance(block_hash, str) or not _HASH.fullmatch(block_hash):
-        raise SourceError(Reason.BAD_RESPONSE, "latest block: no hash")
+def _height(what: str, value: Any) -> int:
+    return quantity(what, value, MAX_HEIGHT)
+
+
+def _wei(what: str, value: Any) -> int:
+    return quantity(what, value, MAX_WEI)
+
+
+def _block(what: str, value: Any) -> Block:
+    block = obj(what, value)
+    parent = block.get("parentHash")
     return Block(
-        number=quantity("height", value.get("number"), MAX_HEIGHT),
-        timestamp=float(quantity("timestamp", value.get("timestamp"), MAX_HEIGHT)),
-        hash=block_hash.lower(),
+        number=_height(f"{what}: height", block.get("number")),
+        timestamp=float(_height(f"{what}: timestamp", block.get("timestamp"))),
+        hash=_hash_of(what, block.get("hash")),
+        parent=None if parent is None else _hash_of(what, parent),
     )
 
 
-def _object(what: str, value: Any) -> Mapping[str, Any]:
-    if not isinstance(value, dict):
-        raise SourceError(Reason.BAD_RESPONSE, f"{what}: not an object")
-    return value
+def _hash_of(what: str, value: Any) -> str:
+    if not isinstance(value, str) or not _HASH.fullmatch(value):
+        raise SourceError(Reason.BAD_RESPONSE, f"{what}: no hash")
+    return value.lower()
 
 
-def _needed(answer: Any) -> Any:
-    """An answer without which there is no reading."""
-    if isinstance(answer, SourceError):
-        raise answer
-    return answer
+def _maybe_block(what: str, value: Any) -> Block | None:
+    """A block that the node may not have."""
+    return None if value is None else _block(what, value)
 
 
-def _optional(answer: Any, parse: Any) -> Any:
-    """An answer that a node may refuse (a hosted one has no peers to tell); garbage in its place is still an error."""
-    return None if isinstance(answer, SourceError) else parse(answer)
+def _gas_used(block: Mapping[str, Any]) -> float | None:
+    """Gas used over the limit. Some chains state no limit worth the name, and then it says nothing."""
+    if "gasUsed" not in block or "gasLimit" not in block:
+        return None
+    used, limit = (_height(f"latest block: {key}", block[key]) for key in ("gasUsed", "gasLimit"))
+    return used / limit if used <= limit and limit > 0 else None
 
 
-def _syncing(value: Any) -> bool:
+def _syncing(what: str, value: Any) -> bool:
     if value is False or isinstance(value, dict):
         return value is not False
-    raise SourceError(Reason.BAD_RESPONSE, "eth_syncing: neither false nor an object")
+    raise SourceError(Reason.BAD_RESPONSE, f"{what}: neither false nor an object")
 
 
-def _version(value: Any) -> str:
-    """Name and version only: a label's value must not be whatever a node cares to send."""
-    if not isinstance(value, str):
-        raise SourceError(Reason.BAD_RESPONSE, "web3_clientVersion: not a string")
-    match = _VERSION.match(value)
-    return f"{match[1]}/{match[2]}" if match else "other"
+def _pool(what: str, value: Any) -> Mapping[str, int]:
+    pool = obj(what, value)
+    return {status: _height(f"{what}: {status}", pool[status]) for status in ("pending", "queued") if status in pool}

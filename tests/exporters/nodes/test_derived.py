@@ -1,160 +1,59 @@
-"""The corroborated head, in plain words."""
+"""What the nodes of a chain say together, in plain words."""
 
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from exporters.nodes.config import NodesConfig
-from exporters.nodes.derived import Derivation, Truth, Witness, corroborated, plausible
-from exporters.nodes.reading import Block, Reading
+from exporters.nodes.derived import Derivation
+from exporters.nodes.reading import Block, Pinned, Reading
 from exporters.nodes.source import targets
-from occ.job import Aged, Target
+from occ.job import Aged
 from occ.page import Column
 
 NOW = 1_800_000_000.0
-BLOCK_TIME = 12.0
 
 
-def witness(name: str, number: int, *, provider: str = "", behind: float = 0.0, at: float = NOW) -> Witness:
-    """A node whose head's timestamp is `behind` seconds before NOW."""
-    target = Target(f"ethereum/{name}", {"chain": "ethereum", "node": name})
-    return Witness(target, provider or name, Block(number, NOW - behind, f"0x{number:064x}"), at)
-
-
-def head(*witnesses: Witness) -> Truth | None:
-    return corroborated(plausible(witnesses, BLOCK_TIME), BLOCK_TIME)
-
-
-def number(*witnesses: Witness) -> int | None:
-    truth = head(*witnesses)
-    return truth.head.number if truth else None
-
-
-def test_without_a_witness_there_is_no_truth() -> None:
-    assert head() is None
-
-
-def test_of_three_providers_the_head_is_the_highest_that_two_have_reached() -> None:
-    assert number(witness("a", 103), witness("b", 102, behind=12), witness("c", 95, behind=96)) == 102
-
-
-def test_two_nodes_of_one_provider_are_one_witness() -> None:
-    assert (
-        number(witness("a1", 103, provider="a"), witness("a2", 103, provider="a"), witness("b", 101), witness("c", 100))
-        == 101
-    )
-
-
-def test_with_two_providers_the_head_is_the_higher_plausible_one() -> None:
-    assert number(witness("a", 103), witness("b", 90, behind=13 * 12)) == 103
-
-
-def test_a_rogue_a_million_blocks_ahead_moves_nothing_among_three() -> None:
-    honest = (witness("a", 100), witness("b", 100))
-    assert number(*honest, witness("rogue", 1_000_100)) == 100
-
-
-def test_a_rogue_a_million_blocks_ahead_moves_nothing_beside_one_honest_node() -> None:
-    assert number(witness("a", 100), witness("rogue", 1_000_100)) == 100
-
-
-def test_two_rogues_of_one_provider_do_not_outvote_two_honest_providers() -> None:
-    rogues = (witness("r1", 1_000_100, provider="r"), witness("r2", 1_000_100, provider="r"))
-    assert number(witness("a", 100), witness("b", 100), *rogues) == 100
-
-
-def test_a_node_that_fell_behind_for_a_day_is_no_reason_to_doubt_the_others() -> None:
-    day = 86_400
-    truth = head(witness("a", 10_000), witness("b", 10_000 - day // 12, behind=day))
-    assert truth is not None
-    assert truth.head.number == 10_000
-
-
-def test_alone_a_node_is_measured_by_the_wall_clock_and_the_block_time() -> None:
-    alone = witness("a", 100, behind=60.0)
-    truth = head(alone)
-    assert truth is not None
-    assert truth.head.number == 100
-    assert truth.lag(alone, BLOCK_TIME) == (5.0, 60.0)
-
-
-def test_alone_and_at_the_head_a_node_does_not_lag() -> None:
-    alone = witness("a", 100, behind=11.0)
-    truth = head(alone)
-    assert truth is not None
-    assert truth.lag(alone, BLOCK_TIME) == (0.0, 0.0)
-
-
-def test_a_node_ahead_of_the_corroborated_head_does_not_lag() -> None:
-    first = witness("a", 103)
-    truth = head(first, witness("b", 102, behind=12), witness("c", 102, behind=12))
-    assert truth is not None
-    assert truth.lag(first, BLOCK_TIME) == (0.0, 0.0)
-
-
-def test_lag_is_in_blocks_and_in_seconds() -> None:
-    slow = witness("c", 95, behind=96)
-    truth = head(witness("a", 103), witness("b", 103), slow)
-    assert truth is not None
-    assert truth.lag(slow, BLOCK_TIME) == (8.0, 96.0)
-
-
-def test_that_a_node_was_asked_earlier_is_not_held_against_it() -> None:
-    earlier = witness("c", 98, behind=24 + 36, at=NOW - 36)
-    truth = head(witness("a", 103), witness("b", 103), earlier)
-    assert truth is not None
-    assert truth.lag(earlier, BLOCK_TIME) == (2.0, 24.0)
-
-
-@given(
-    heads=st.lists(st.integers(0, 40), min_size=2, max_size=8),
-    rogue=st.integers(10_000, 2**50),
-    first=st.integers(1_000, 2**40),
-)
-def test_one_rogue_never_moves_the_head_above_the_honest_ones(heads: list[int], rogue: int, first: int) -> None:
-    honest = [witness(f"n{i}", first + ahead, behind=(40 - ahead) * BLOCK_TIME) for i, ahead in enumerate(heads)]
-    found = number(*honest, witness("rogue", first + rogue))
-    assert found is not None
-    assert found <= first + max(heads)
-
-
-@given(st.lists(st.tuples(st.integers(0, 50), st.sampled_from("abcd")), min_size=1, max_size=10), st.randoms())
-def test_the_truth_does_not_depend_on_the_order_of_the_witnesses(seen: list[tuple[int, str]], chance: object) -> None:
-    witnesses = [witness(f"n{i}", 1_000 + n, provider=who, behind=(50 - n) * 12) for i, (n, who) in enumerate(seen)]
-    shuffled = sorted(witnesses, key=lambda _: chance.random())  # type: ignore[attr-defined]
-    assert number(*witnesses) == number(*shuffled)
-
-
-# --- columns ---------------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def chain() -> NodesConfig:
-    nodes = [{"name": name, "url": "http://127.0.0.1:1"} for name in ("a", "b", "c")]
-    raw = {"name": "ethereum", "family": "evm", "chain_id": 1, "block_time": "12s", "nodes": tuple(nodes)}
+def desk(*names: str, **providers: str) -> NodesConfig:
+    """A chain with these nodes; each is its own provider but for those that are given one."""
+    nodes = tuple({"name": n, "provider": providers.get(n, n), "url": "http://127.0.0.1:1"} for n in names)
+    raw = {"name": "ethereum", "family": "evm", "chain_id": 1, "block_time": "12s", "nodes": nodes}
     context = type("Context", (), {"secrets": set(), "names": set()})
     return NodesConfig.model_validate({"chains": (raw,)}, context=context)
 
 
-def shown(config: NodesConfig, *seen: Aged[Reading] | None) -> dict[str, list[float | None]]:
-    """The derived columns by name, when the nodes a, b and c were seen so (None: not)."""
+@pytest.fixture
+def chain() -> NodesConfig:
+    return desk("a", "b", "c")
+
+
+def derived(config: NodesConfig, *seen: Aged[Reading] | None) -> tuple[dict[str, list[float | None]], int | None]:
+    """The derived columns by name, and the pin, when the nodes were seen so in their order (None: not)."""
     nodes = targets(config.chains[0])
     board = {"evm": {target: aged for target, aged in zip(nodes, seen, strict=True) if aged}}
-    columns: list[Column] = list(Derivation(config.chains)(board))
-    return {column.family.name: list(column.values) for column in columns}
+    derivation = Derivation(config.chains)
+    columns: list[Column] = list(derivation(board))
+    return {column.family.name: list(column.values) for column in columns}, derivation.pins(board).get("ethereum")
 
 
-def seen(number: int, **more: bool) -> Aged[Reading]:
-    up = more.pop("up", True)
-    return Aged(Reading(Block(number, NOW, "0x"), **{"chain_id_matches": True, **more}), NOW, up)  # type: ignore[arg-type]
+def shown(config: NodesConfig, *seen: Aged[Reading] | None) -> dict[str, list[float | None]]:
+    return derived(config, *seen)[0]
+
+
+def seen(number: int, *, up: bool = True, fork: str = "", pin: int = 98, **more: bool) -> Aged[Reading]:
+    """A node at this height; `fork` names the block that it has at the pinned height."""
+    pinned = Pinned(pin, fork) if fork else None
+    block = Block(number, NOW - max(100 - number, 0) * 12.0, "0x")
+    return Aged(Reading(block, **{"chain_id_matches": True, "pinned": pinned, **more}), NOW, up)  # type: ignore[arg-type]
 
 
 def test_all_nodes_there(chain: NodesConfig) -> None:
     assert shown(chain, seen(100), seen(100), seen(99)) == {
         "rpc_block_lag_blocks": [0.0, 0.0, 1.0],
-        "rpc_block_lag_seconds": [0.0, 0.0, 0.0],
+        "rpc_block_lag_seconds": [0.0, 0.0, 12.0],
+        "rpc_block_hash_mismatch": [None, None, None],
+        "chain_fork_groups": [None],
+        "rpc_capability_expected": [],
         "chain_head_block_number": [100],
         "chain_head_timestamp_seconds": [NOW],
         "chain_nodes_healthy": [3.0],
@@ -187,10 +86,108 @@ def test_an_implausible_node_is_not_healthy_and_its_lag_is_unknown(chain: NodesC
     assert found["chain_nodes_healthy"] == [2.0]
 
 
-@pytest.mark.parametrize("ill", [{"syncing": True}, {"up": False}])
-def test_a_node_that_syncs_or_no_longer_answers_is_not_healthy(chain: NodesConfig, ill: dict[str, bool]) -> None:
-    assert shown(chain, seen(100), seen(100), seen(100, **ill))["chain_nodes_healthy"] == [2.0]
+@pytest.mark.parametrize("ill", [seen(100, syncing=True), seen(100, up=False)])
+def test_a_node_that_syncs_or_no_longer_answers_is_not_healthy(chain: NodesConfig, ill: Aged[Reading]) -> None:
+    assert shown(chain, seen(100), seen(100), ill)["chain_nodes_healthy"] == [2.0]
 
 
 def test_a_lagging_node_is_not_healthy(chain: NodesConfig) -> None:
     assert shown(chain, seen(100), seen(100), seen(96))["chain_nodes_healthy"] == [2.0]
+
+
+# --- forks -----------------------------------------------------------------------------------------------------------
+
+
+def mismatches(config: NodesConfig, *seen: Aged[Reading] | None) -> tuple[list[float | None], float | None]:
+    found = shown(config, *seen)
+    return found["rpc_block_hash_mismatch"], found["chain_fork_groups"][0]
+
+
+def test_nodes_that_have_the_same_block_are_one_group(chain: NodesConfig) -> None:
+    assert mismatches(chain, seen(100, fork="x"), seen(100, fork="x"), seen(99, fork="x")) == ([0, 0, 0], 1)
+
+
+def test_one_against_two_providers_is_on_another_fork_and_not_healthy(chain: NodesConfig) -> None:
+    nodes = seen(100, fork="x"), seen(100, fork="x"), seen(100, fork="y")
+    assert mismatches(chain, *nodes) == ([0, 0, 1], 2)
+    assert shown(chain, *nodes)["chain_nodes_healthy"] == [2.0]
+
+
+def test_a_tie_is_two_groups_and_nobody_s_mismatch() -> None:
+    assert mismatches(desk("a", "b"), seen(100, fork="x"), seen(100, fork="y")) == ([0, 0], 2)
+
+
+def test_three_against_three_is_a_tie_as_well() -> None:
+    nodes = [seen(100, fork=fork) for fork in "xyxyxy"]
+    assert mismatches(desk(*"abcdef"), *nodes) == ([0] * 6, 2)
+
+
+def test_three_different_blocks_are_three_groups_and_no_majority(chain: NodesConfig) -> None:
+    assert mismatches(chain, seen(100, fork="x"), seen(100, fork="y"), seen(100, fork="z")) == ([0, 0, 0], 3)
+
+
+def test_two_nodes_of_one_provider_do_not_outvote_another() -> None:
+    config = desk("a1", "a2", "b", a1="a", a2="a")
+    assert mismatches(config, seen(100, fork="x"), seen(100, fork="x"), seen(100, fork="y")) == ([0, 0, 0], 2)
+
+
+def test_a_provider_whose_own_nodes_differ_has_no_vote_and_its_odd_node_is_told() -> None:
+    config = desk("a1", "a2", "b", "c", a1="a", a2="a")
+    nodes = seen(100, fork="x"), seen(100, fork="y"), seen(100, fork="x"), seen(100, fork="x")
+    assert mismatches(config, *nodes) == ([0, 1, 0, 0], 2)
+
+
+def test_with_one_provider_there_is_nothing_to_differ_from() -> None:
+    assert mismatches(desk("a"), seen(100, fork="x")) == ([0], 1)
+
+
+def test_who_was_asked_at_another_height_is_not_compared(chain: NodesConfig) -> None:
+    nodes = seen(100, fork="x"), seen(100, fork="x"), seen(100, fork="w", pin=97)
+    assert mismatches(chain, *nodes) == ([0, 0, None], 1)
+
+
+def test_a_node_of_another_chain_makes_no_fork(chain: NodesConfig) -> None:
+    nodes = seen(100, fork="x"), seen(100, fork="x"), seen(100, fork="y", chain_id_matches=False)
+    assert mismatches(chain, *nodes) == ([0, 0, None], 1)
+
+
+def test_a_rogue_a_million_blocks_ahead_has_no_vote_and_is_told_when_its_block_differs(chain: NodesConfig) -> None:
+    nodes = seen(100, fork="x"), seen(100, fork="x"), seen(1_000_100, fork="y")
+    assert mismatches(chain, *nodes) == ([0, 0, 1], 1)
+
+
+def test_with_all_nodes_down_there_are_no_groups_and_with_all_back_there_are(chain: NodesConfig) -> None:
+    assert mismatches(chain, None, None, None) == ([None, None, None], None)
+    assert mismatches(chain, seen(100, fork="x"), seen(100, fork="x"), seen(100, fork="x")) == ([0, 0, 0], 1)
+
+
+# --- the pin ---------------------------------------------------------------------------------------------------------
+
+
+def test_the_pin_is_the_lowest_head_of_those_that_are_near(chain: NodesConfig) -> None:
+    assert derived(chain, seen(100), seen(99), seen(98))[1] == 98
+
+
+def test_a_node_that_lags_does_not_hold_the_pin_back(chain: NodesConfig) -> None:
+    assert derived(chain, seen(100), seen(100), seen(50))[1] == 100
+
+
+def test_a_node_that_no_longer_answers_does_not_hold_the_pin_back(chain: NodesConfig) -> None:
+    assert derived(chain, seen(100), seen(100), seen(98, up=False))[1] == 100
+
+
+def test_a_rogue_does_not_move_the_pin(chain: NodesConfig) -> None:
+    assert derived(chain, seen(100), seen(100), seen(1_000_100))[1] == 100
+
+
+def test_without_nodes_there_is_no_pin(chain: NodesConfig) -> None:
+    assert derived(chain, None, None, None)[1] is None
+
+
+def test_what_the_configuration_expects_is_told_whoever_answers() -> None:
+    config = desk("a", "b")
+    wanting = config.chains[0].nodes[0].model_copy(update={"expect": ("archive", "trace")})
+    chains = (config.chains[0].model_copy(update={"nodes": (wanting, config.chains[0].nodes[1])}),)
+    (expected,) = [column for column in Derivation(chains)({}) if column.family.name == "rpc_capability_expected"]
+    assert [(row["node"], row["capability"]) for row in expected.rows] == [("a", "archive"), ("a", "trace")]
+    assert expected.values == [1.0, 1.0]
