@@ -28,6 +28,8 @@ COMMANDS = {
     "nodes": Command("exporters.nodes.__main__", "exporter: health of RPC nodes"),
     "receiver": Command("receiver.main", "takes alerts from Alertmanager, keeps and shows them"),
     "check-config": Command("cli.check_config", "check all configuration files of a folder together"),
+    "drill": Command("demo.drilling", "break the running demo on purpose, and judge the alerts that come of it"),
+    "dashboards": Command("cli.dashboards", "generate the Grafana boards, check them, or write what a Grafana needs"),
     "catalogue": Command("cli.catalogue", "list every metric family: name, type, labels, meaning"),
 }
 

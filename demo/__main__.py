@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 
 from rich.console import Console
 
+from . import status
 from .centre import Centre
 from .parts import ROOT, MissingPart
 from .processes import PartFailed, State, Supervisor
@@ -20,13 +21,12 @@ from .screen import Progress, Timeline, console, guide
 from .until import until
 from .views import Views, patiently
 
+_WORKS_WITHIN = 60  # seconds from the start of its parts until one sees the other
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def parser() -> argparse.ArgumentParser:
-    about = (
-        "Starts a local chain seen through three nodes, the node exporter, Prometheus, Alertmanager and the receiver."
-    )
+    about = "Starts a local chain seen through three nodes, the node exporter, Prometheus, Alertmanager, the receiver and a pager."
     arguments = argparse.ArgumentParser(prog="python -m demo", description=about)
     arguments.add_argument(
         "--once",
@@ -109,8 +109,9 @@ class Demo:
                 for stage in self._centre.stages():
                     await self._supervisor.start(*stage)
                 await self._supervisor.while_running(self._load_rules(views))
+            self._centre.announce()
             self._explain()
-            return await self._supervisor.while_running(self._once(views) if self._options.once else _for_ever())
+            return await self._supervisor.while_running(self._once(views) if self._options.once else self._show(views))
 
     async def _load_rules(self, views: Views) -> None:
         """Once there is something to judge. Prometheus takes five seconds to its first scrape, and on the demo's time
@@ -126,9 +127,10 @@ class Demo:
 
     async def _seen(self, part: str, what: Callable[[], Awaitable[bool]]) -> None:
         try:
-            await until(lambda: patiently(what), 20)
+            await until(lambda: patiently(what), _WORKS_WITHIN)
         except TimeoutError:
-            raise PartFailed(self._supervisor.children[part].story("does not work after 20 s")) from None
+            story = self._supervisor.children[part].story(f"does not work after {_WORKS_WITHIN} s")
+            raise PartFailed(story) from None
 
     def _explain(self) -> None:
         if not self._out.is_terminal:
@@ -144,6 +146,11 @@ class Demo:
             self._fail(f"{failure}\n{self._supervisor.children[failure.part].story('says')}")
             return 1
         self._out.print(f"\nPASS: {verdict}", style="bold green", soft_wrap=True)
+        return 0
+
+    async def _show(self, views: Views) -> int:
+        """Until it is told to end."""
+        await status.watch(views, self._out)
         return 0
 
     def _fail(self, why: object) -> None:
@@ -167,11 +174,6 @@ class Demo:
         else:
             shutil.rmtree(self._centre.run, ignore_errors=True)
         return code
-
-
-async def _for_ever() -> int:
-    await asyncio.Event().wait()
-    return 0
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

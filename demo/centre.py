@@ -1,33 +1,56 @@
 """The demo's centre: which parts there are, where each listens, and what is written for them before they start."""
 
+import json
+import os
 import secrets
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import yaml
 
 from . import settings, timescale
 from .chain import anvil_part
 from .parts import ROOT, locate, web_assets
-from .processes import Part, free_ports
+from .processes import Part, free_ports, living
 
 NODES = ("alpha", "beta", "gamma")
+CANARIES = ("canary-a", "canary-b", "canary-c")
+PARTS = ("anvil", "fork", "proxy", "pager", "nodes", "receiver", "alertmanager", "prometheus")
 RULES = ROOT / "alerting-rules"
+RUNS = ROOT / ".demo"
+_STATE = "demo.json"
+
+
+class NoDemo(Exception):  # noqa: N818 - it names what is the matter
+    """There is no demo running."""
 
 
 class Centre:
     """One run of the demo in a folder of its own; every address is on loopback, every port free a moment ago."""
 
-    def __init__(self, run: Path, scale: float) -> None:
+    def __init__(self, run: Path, scale: float, ports: Mapping[str, int] | None = None) -> None:
         self.run, self.scale = run, scale
         self.logs, self._config = run / "logs", run / "config"
         self._token = run / "secrets/am_token"
-        names = ("anvil", "proxy", "nodes", "receiver", "alertmanager", "prometheus")
-        free = iter(free_ports(len(names) + len(NODES)))
-        self._ports = {name: next(free) for name in (*names, *NODES)}
+        names = (*PARTS, *NODES, *CANARIES)
+        self._ports = dict(ports or zip(names, free_ports(len(names)), strict=True))
         self.jobs = {name: self.address(name) for name in ("nodes", "receiver", "prometheus", "alertmanager")}
+
+    @classmethod
+    def running(cls) -> Self:
+        """The centre of the demo that was started last and is running. Raises NoDemo."""
+        for state in sorted(RUNS.glob(f"*/{_STATE}"), reverse=True):
+            told = json.loads(state.read_text())
+            if any(process.pid == told["pid"] for process in living()):
+                return cls(state.parent, told["scale"], told["ports"])
+        raise NoDemo("no demo is running: start one with `make demo` in another terminal")
+
+    def announce(self) -> None:
+        """From now on the centre is found by `running`."""
+        state = {"pid": os.getpid(), "scale": self.scale, "ports": self._ports}
+        (self.run / _STATE).write_text(json.dumps(state))
 
     def address(self, name: str) -> str:
         """HOST:PORT of a part or of one of the three nodes."""
@@ -53,8 +76,9 @@ class Centre:
 
     def stages(self) -> tuple[tuple[Part, ...], ...]:
         """What may start at once, stage by stage: the chain, then all that look at it and at each other."""
-        anvil = anvil_part(self._ports["anvil"])
-        return (anvil,), (self._proxy(), self._nodes(), self._prometheus(), self._alertmanager(), self._receiver())
+        chains = anvil_part(self._ports["anvil"]), anvil_part(self._ports["fork"], name="fork")
+        first = *chains, self._module("pager", "demo.pager", "--port", str(self._ports["pager"]))
+        return first, (self._proxy(), self._nodes(), self._prometheus(), self._alertmanager(), self._receiver())
 
     def addresses(self) -> Mapping[str, str]:
         parts = {part.name: self.url(part.name) for stage in self.stages() for part in stage}
@@ -63,7 +87,9 @@ class Centre:
     def _documents(self) -> Mapping[str, dict[str, Any]]:
         own, prometheus, alertmanager = (self.url(name) for name in ("receiver", "prometheus", "alertmanager"))
         return {
-            "nodes.yml": settings.nodes({name: self.url(name) for name in NODES}),
+            "nodes.yml": settings.nodes(
+                {name: self.address(name) for name in NODES}, {name: self.url(name) for name in CANARIES}
+            ),
             "receiver.yml": settings.receiver(
                 self.run / "receiver.db", self._token, own=own, prometheus=prometheus, alertmanager=alertmanager
             ),
@@ -75,6 +101,7 @@ class Centre:
                 self.scale,
                 webhook=f"{own}/alertmanager",
                 token=self._token,
+                pager=self.url("pager"),
             ),
         }
 
@@ -82,15 +109,18 @@ class Centre:
         (self._config / name).write_text(yaml.safe_dump(document, sort_keys=False, width=120))
 
     def _proxy(self) -> Part:
-        command = [sys.executable, "-m", "demo.proxy", "--upstream", self.url("anvil")]
-        listen = ["--admin-port", str(self._ports["proxy"]), *(f"{name}={self._ports[name]}" for name in NODES)]
-        return self._part("proxy", [*command, *listen])
+        offered = (f"{name}={self._ports[name]}" for name in (*NODES, *CANARIES))
+        upstream = ("--upstream", self.url("anvil"), "--fork", self.url("fork"))
+        return self._module("proxy", "demo.proxy", *upstream, "--admin-port", str(self._ports["proxy"]), *offered)
 
     def _nodes(self) -> Part:
-        return self._part("nodes", [sys.executable, "-m", "exporters.nodes", *self._own_flags("nodes")])
+        return self._module("nodes", "exporters.nodes", *self._own_flags("nodes"))
 
     def _receiver(self) -> Part:
-        return self._part("receiver", [sys.executable, "-m", "receiver", *self._own_flags("receiver")])
+        return self._module("receiver", "receiver", *self._own_flags("receiver"))
+
+    def _module(self, name: str, module: str, *flags: str) -> Part:
+        return self._part(name, [sys.executable, "-m", module, *flags])
 
     def _own_flags(self, name: str) -> list[str]:
         return ["--config", str(self._config / f"{name}.yml"), "--web.listen-address", self.address(name)]

@@ -29,10 +29,14 @@ class Fault(StrEnum):
     RESET = "reset"  # the socket is closed in the middle of the body
     WRONG_CHAIN = "wrong_chain"  # says that it is on another chain
     WRONG_STATE = "wrong_state"  # tells balances that nobody else does
+    UNFINAL = "unfinal"  # its head goes on, and nothing more is safe or finalized
+    FORK = "fork"  # goes on alone from where the chain was when the fault was set
 
 
 def ask(fault: Fault | None, question: Any, heights: Mapping[str, str]) -> Any:
     """What is really asked of the node: where it stalls, block tags become the heights that they had."""
+    if fault is Fault.UNFINAL:
+        return _replace_tags(question, {tag: heights[tag] for tag in ("safe", "finalized")})
     return _replace_tags(question, heights) if fault is Fault.STALL else question
 
 

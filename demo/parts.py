@@ -42,6 +42,14 @@ def locate(name: str) -> Path:
     return found
 
 
+def script(path: str) -> list[Path]:
+    """The command that runs a script of an npm package: Node.js, and the script by its path under `node_modules`."""
+    node, file = shutil.which("node"), ROOT / "node_modules" / path
+    if node is None or not file.is_file():
+        raise MissingPart(f"{path} or Node.js is missing: run `make setup`")
+    return [Path(node), file]
+
+
 def grafana() -> Path | None:
     """Grafana's server, by GRAFANA or on PATH; it is the one part that may be absent."""
     if named := os.environ.get("GRAFANA"):

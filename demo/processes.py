@@ -2,8 +2,8 @@
 
 import asyncio
 import contextlib
+import itertools
 import os
-import random
 import signal
 import socket
 import sys
@@ -25,6 +25,9 @@ GRACE = 5.0  # seconds from SIGTERM to SIGKILL
 _GUARD = Path(__file__).with_name("guard.py")
 # Below the range from which the system takes ports of outgoing connections: a free one stays free until it is bound.
 _PORTS = range(20_000, 32_000)
+# Every process goes through them from a place of its own, so that two that look for one at once do not find the same. The
+# places are apart by the golden section of all, which spreads the pids of a while as evenly as can be.
+_turns = itertools.count(os.getpid() * 7417)
 
 T = TypeVar("T")
 
@@ -41,7 +44,7 @@ class Part:
     ready_url: str
     probe: object = None
     environment: Mapping[str, str] = field(default_factory=dict)
-    within: float = 20.0
+    within: float = 60.0
 
 
 class State(StrEnum):
@@ -230,10 +233,10 @@ def free_ports(count: int) -> list[int]:
 
 
 def _any_free() -> socket.socket:
-    for port in random.sample(_PORTS, len(_PORTS)):
+    for turn in itertools.islice(_turns, len(_PORTS)):
         candidate = socket.socket()
         try:
-            candidate.bind(("127.0.0.1", port))
+            candidate.bind(("127.0.0.1", _PORTS[turn % len(_PORTS)]))
         except OSError:
             candidate.close()
         else:

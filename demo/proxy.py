@@ -28,6 +28,8 @@ from .faults import CANNED, Fault, ask, tell
 LOOPBACK = "127.0.0.1"
 _TAGS = ("latest", "safe", "finalized")
 _HASHES_ONLY = False  # of the transactions in a block
+_FREEZES = (Fault.STALL, Fault.UNFINAL)  # what remembers the heights of the moment in which it is set
+OTHER_MINER = "0x" + "c0" * 20  # makes blocks of a fork other ones
 
 
 class Node:
@@ -83,7 +85,9 @@ class Node:
             return web.Response(status=status, content_type=content_type, text=text, headers=headers)
         if upgrade:
             return await self._proxy.relay(request, self)
-        told = await self._proxy.forward(fault, body, self.heights)
+        if request.method == "GET":
+            return web.Response(text=f"{self.name} is there\n")
+        told = await self._proxy.forward(self, body)
         if fault is Fault.TRUNCATED:
             told = told[: len(told) // 2]
         if fault is Fault.RESET:
@@ -92,10 +96,10 @@ class Node:
 
 
 class FaultProxy:
-    """`nodes` are names, each on a free port, or names with their ports."""
+    """`nodes` are names, each on a free port, or names with their ports. `fork` is an anvil that FORK may have for itself."""
 
-    def __init__(self, upstream: str, nodes: Iterable[str] | Mapping[str, int]) -> None:
-        self.upstream = upstream
+    def __init__(self, upstream: str, nodes: Iterable[str] | Mapping[str, int], fork: str | None = None) -> None:
+        self._upstream, self._fork = upstream, fork
         ports = nodes if isinstance(nodes, Mapping) else dict.fromkeys(nodes, 0)
         self.nodes = {name: Node(name, port, self) for name, port in ports.items()}
         self._switching = asyncio.Lock()
@@ -120,31 +124,50 @@ class FaultProxy:
         return self.nodes[name].ws_url
 
     async def set(self, name: str, fault: Fault, *, seconds: float = 2.0) -> None:
-        """From the next request on; `seconds` is what SLOW adds."""
+        """From the next request on; `seconds` is what SLOW adds. A node on another fork closes what is connected."""
         node = self.nodes[name]
         async with self._switching:
-            if fault is Fault.STALL and node.fault is not Fault.STALL:
+            if fault in _FREEZES and node.fault is not fault:
                 node.heights = await self._heights()
-            node.fault, node.seconds = fault, seconds
-            await (node.refuse() if fault is Fault.DOWN else node.open())
+            if fault is Fault.FORK and node.fault is not fault:
+                await self._branch()
+            await self._switch(node, fault, seconds)
 
     async def clear(self, name: str) -> None:
         async with self._switching:
-            self.nodes[name].fault = None
-            await self.nodes[name].open()
+            await self._switch(self.nodes[name], None, 0.0)
 
-    async def forward(self, fault: Fault | None, body: bytes, heights: Mapping[str, str]) -> bytes:
+    async def _switch(self, node: Node, fault: Fault | None, seconds: float) -> None:
+        if Fault.FORK in (node.fault, fault) and node.fault is not fault:
+            await node.refuse()
+        node.fault, node.seconds = fault, seconds
+        await (node.refuse() if fault is Fault.DOWN else node.open())
+
+    async def _branch(self) -> None:
+        """Lets the other anvil go on from the block that the chain has now, by blocks of its own, one a second."""
+        if self._fork is None:
+            raise ValueError("there is no other anvil for a fork")
+        await self._call("anvil_reset", {"forking": {"jsonRpcUrl": self._upstream}}, upstream=self._fork)
+        await self._call("anvil_setCoinbase", OTHER_MINER, upstream=self._fork)
+        await self._call("evm_setIntervalMining", 1, upstream=self._fork)
+
+    async def forward(self, node: Node, body: bytes) -> bytes:
         """The real node's answer with the fault applied; what is no JSON-RPC passes as it is."""
+        fault, heights, upstream = node.fault, node.heights, self.upstream(node)
         try:
             question = json.loads(body)
         except ValueError:
-            return await self._post(body)
-        answer = await self._post(json.dumps(ask(fault, question, heights)).encode())
+            return await self._post(body, upstream)
+        answer = await self._post(json.dumps(ask(fault, question, heights)).encode(), upstream)
         return json.dumps(tell(fault, question, json.loads(answer), heights)).encode()
 
     async def relay(self, request: web.BaseRequest, node: Node) -> web.StreamResponse:
         """A WebSocket to the real node, with the node's faults applied to what passes."""
-        return await relay.relayed(request, node, self._session, self.upstream)
+        return await relay.relayed(request, node, self._session, self.upstream(node))
+
+    def upstream(self, node: Node) -> str:
+        """Where the node's answers come from."""
+        return self._fork if node.fault is Fault.FORK and self._fork else self._upstream
 
     async def _heights(self) -> Mapping[str, str]:
         """The height of each block tag now; what is pending on a node that stalls comes after its last block."""
@@ -152,14 +175,14 @@ class FaultProxy:
         heights = {tag: block["number"] for tag, block in zip(_TAGS, blocks, strict=True) if block}
         return {**heights, "pending": heights["latest"]}
 
-    async def _call(self, method: str, *params: object) -> Any:
+    async def _call(self, method: str, *params: object, upstream: str | None = None) -> Any:
         question = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
-        return json.loads(await self._post(json.dumps(question).encode()))["result"]
+        return json.loads(await self._post(json.dumps(question).encode(), upstream or self._upstream))["result"]
 
-    async def _post(self, body: bytes) -> bytes:
+    async def _post(self, body: bytes, upstream: str) -> bytes:
         headers = {"Content-Type": "application/json"}
         try:
-            async with self._session.post(self.upstream, data=body, headers=headers) as response:
+            async with self._session.post(upstream, data=body, headers=headers) as response:
                 return await response.read()
         except aiohttp.ClientError as error:
             raise web.HTTPBadGateway(text=f"the real node does not answer: {error}") from None
@@ -204,9 +227,9 @@ class Admin:
     async def _set(self, request: web.Request) -> web.Response:
         try:
             fault, seconds = Fault(request.match_info["fault"]), float(request.query.get("seconds", 2))
+            await self._proxy.set(self._node(request), fault, seconds=seconds)
         except ValueError as error:
             raise web.HTTPBadRequest(text=f"{error}; faults: {', '.join(Fault)}\n") from None
-        await self._proxy.set(self._node(request), fault, seconds=seconds)
         return await self._show(request)
 
     async def _clear(self, request: web.Request) -> web.Response:
@@ -239,7 +262,7 @@ def _node_and_port(text: str) -> tuple[str, int]:
 
 async def _serve(options: argparse.Namespace) -> None:
     async with (
-        FaultProxy(options.upstream, dict(options.node)) as proxy,
+        FaultProxy(options.upstream, dict(options.node), options.fork) as proxy,
         administered(proxy, options.admin_port) as admin,
     ):
         print(f"nodes: {', '.join(f'{node.name} {node.url}' for node in proxy.nodes.values())}; admin: {admin}/nodes")
@@ -249,6 +272,7 @@ async def _serve(options: argparse.Namespace) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m demo.proxy", description=__doc__.splitlines()[0])
     parser.add_argument("--upstream", required=True, help="URL of the real node")
+    parser.add_argument("--fork", help="URL of another anvil, for a node that goes on alone")
     parser.add_argument("--admin-port", type=int, default=0, help="port on 127.0.0.1 for GET /nodes and the switches")
     parser.add_argument("node", nargs="+", type=_node_and_port, metavar="NAME[=PORT]", help="a node to offer")
     with contextlib.suppress(KeyboardInterrupt):

@@ -47,7 +47,7 @@ class Step:
 class Scenario:
     """A node stalls, is noticed, paged and recorded; it recovers, and that is noticed too."""
 
-    def __init__(self, centre: Centre, views: Views, timeline: Timeline, *, spare: float = 15) -> None:
+    def __init__(self, centre: Centre, views: Views, timeline: Timeline, *, spare: float = 30) -> None:
         """`spare` is what each step may take beyond what the rules' own windows and waits take, in seconds."""
         self._centre, self._views, self._timeline, self._spare = centre, views, timeline, spare
         self._began = time.monotonic()

@@ -113,7 +113,8 @@ def guide(centre: Centre) -> str:
             f"break a node  curl -X PUT {faults}/{NODES[1]}/fault/{Fault.STALL}",
             f"mend it       curl -X DELETE {faults}/{NODES[1]}/fault",
             f"all faults    curl {faults}",
+            "drills        occ drill --all, in another terminal; occ drill --help names them",
             f"time scale    {centre.scale:g}: waits and windows of rules and routes are divided by it, thresholds are not",
-            "messages      go to the receiver alone; pager, tickets and dead man's switch are emptied here",
+            f"messages      go to the receiver and the demo's own pager, {centre.url('pager')}/pages; tickets and dead man's switch are emptied",
         )
     )

@@ -13,9 +13,12 @@ CHAIN = "local"
 OCC = "occ"  # the one receiver of the shipped routes that is left something to send to
 
 
-def nodes(urls: Mapping[str, str]) -> Document:
-    """nodes.yml: one chain, seen through nodes of as many providers."""
-    seen_through = [{"name": name, "provider": name, "url": url} for name, url in urls.items()]
+def nodes(addresses: Mapping[str, str], canaries: Mapping[str, str]) -> Document:
+    """nodes.yml: one chain, seen through nodes of as many providers, HOST:PORT by name; and the canaries' URLs."""
+    seen_through = [
+        {"name": name, "provider": name, "url": f"http://{address}", "ws_url": f"ws://{address}"}
+        for name, address in addresses.items()
+    ]
     chain = {
         "name": CHAIN,
         "family": "evm",
@@ -24,8 +27,9 @@ def nodes(urls: Mapping[str, str]) -> Document:
         "labels": {"team": "demo", "tier": "1"},
         "nodes": seen_through,
     }
-    defaults = {"interval": "1s", "timeout": "900ms", "stale_after": "10s"}
-    return {"scrape_interval": "1s", "defaults": defaults, "chains": [chain]}
+    defaults = {"interval": "1s", "timeout": "900ms", "stale_after": "10s", "silence": "5s"}
+    egress = [{"name": name, "url": url} for name, url in canaries.items()]
+    return {"scrape_interval": "1s", "defaults": defaults, "egress": egress, "chains": [chain]}
 
 
 def receiver(database: Path, token: Path, *, own: str, prometheus: str, alertmanager: str) -> Document:
@@ -54,16 +58,25 @@ def _static(address: str) -> Document:
     return {"static_configs": [{"targets": [address]}]}
 
 
-def alertmanager(shipped: Document, factor: float, *, webhook: str, token: Path) -> Document:
-    """The shipped routes on the demo's time scale. Every receiver but OCC's is emptied: nothing leaves the machine."""
-    receivers = [
-        _to_the_demo(each, webhook, token) if each["name"] == OCC else {"name": each["name"]}
-        for each in shipped["receivers"]
-    ]
+def alertmanager(shipped: Document, factor: float, *, webhook: str, token: Path, pager: str) -> Document:
+    """The shipped routes on the demo's time scale. Pages go to the demo's own pager, and what is neither that nor OCC's is
+    emptied: nothing leaves the machine.
+    """
+    receivers = [_kept(each, webhook, token, pager) for each in shipped["receivers"]]
     if not any(each["name"] == OCC for each in receivers):
         raise ValueError(f"the shipped alertmanager.yml has no receiver {OCC}")
     kept: Document = {key: shipped[key] for key in ("inhibit_rules", "time_intervals") if key in shipped}
     return {"route": timescale.routing(shipped["route"], factor), "receivers": receivers, **kept}
+
+
+def _kept(shipped: Document, webhook: str, token: Path, pager: str) -> Document:
+    match shipped["name"]:
+        case "occ":
+            return _to_the_demo(shipped, webhook, token)
+        case "pager":
+            return {"name": "pager", "webhook_configs": [{"url": pager, "send_resolved": True}]}
+        case name:
+            return {"name": name}
 
 
 def _to_the_demo(occ: Document, webhook: str, token: Path) -> Document:

@@ -6,6 +6,7 @@ from typing import Any, Self
 
 import aiohttp
 from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.samples import Sample
 
 from .centre import NODES, Centre
 
@@ -27,10 +28,19 @@ class Views:
 
     async def page(self, name: str, labels: Mapping[str, str]) -> list[float]:
         """The values on the exporter's page of one name, where the labels are these."""
+        found = [sample for sample in await self.samples() if sample.name == name]
+        return [sample.value for sample in found if labels.items() <= sample.labels.items()]
+
+    async def samples(self) -> list[Sample]:
+        """All that is on the exporter's page."""
         async with self._session.get(self._centre.url("nodes") + "/metrics") as response:
             families = text_string_to_metric_families(await response.text())
-            samples = [sample for family in families for sample in family.samples if sample.name == name]
-        return [sample.value for sample in samples if labels.items() <= sample.labels.items()]
+            return [sample for family in families for sample in family.samples]
+
+    async def faults_by_node(self) -> dict[str, str]:
+        """The fault of each node that has one."""
+        nodes = (await self._get("proxy", "/nodes"))["nodes"]
+        return {node["name"]: node["fault"] for node in nodes if node["fault"]}
 
     async def query(self, expression: str) -> list[dict[str, Any]]:
         """An instant vector of Prometheus."""
@@ -41,7 +51,7 @@ class Views:
         return len(await self.query("up == 1")) == len(self._centre.jobs)
 
     async def nodes_up(self) -> bool:
-        return len(await self.query('occ_target_up{exporter="nodes"} == 1')) == len(NODES)
+        return len(await self.query('occ_target_up{exporter="nodes",check="evm"} == 1')) == len(NODES)
 
     async def rules_loaded(self) -> bool:
         answer = await self._get("prometheus", "/api/v1/rules")
@@ -56,6 +66,20 @@ class Views:
     async def alertmanager_alerts(self, alertname: str) -> list[dict[str, Any]]:
         return list(await self._get("alertmanager", "/api/v2/alerts", filter=f'alertname="{alertname}"'))
 
+    async def firing(self) -> set[tuple[str, str]]:
+        """Name and entity of what fires in Prometheus."""
+        answer = await self._get("prometheus", "/api/v1/alerts")
+        return {_named(alert) for alert in answer["data"]["alerts"] if alert["state"] == "firing"}
+
+    async def muted(self) -> set[tuple[str, str]]:
+        """Name and entity of what Alertmanager has and keeps to itself, because something else says it better."""
+        alerts = await self._get("alertmanager", "/api/v2/alerts", active="false", silenced="false", inhibited="true")
+        return {_named(alert) for alert in alerts}
+
+    async def pages(self) -> list[dict[str, Any]]:
+        """What the pager was sent, in order."""
+        return list((await self._get("pager", "/pages"))["pages"])
+
     async def episodes(self) -> list[dict[str, Any]]:
         """What the receiver has committed."""
         answer = await self._get("receiver", "/api/v1/episodes")
@@ -69,9 +93,19 @@ class Views:
         async with self._session.delete(f"{self._centre.url('proxy')}/nodes/{node}/fault"):
             pass
 
+    async def chain(self, method: str, *params: object) -> Any:
+        """Asks, or tells, the local chain itself."""
+        question = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
+        async with self._session.post(self._centre.url("anvil"), json=question) as response:
+            return (await response.json())["result"]
+
     async def _get(self, part: str, path: str, **parameters: str) -> Any:
         async with self._session.get(self._centre.url(part) + path, params=parameters) as response:
             return await response.json()
+
+
+def _named(alert: Mapping[str, Any]) -> tuple[str, str]:
+    return str(alert["labels"]["alertname"]), str(alert["labels"].get("entity", ""))
 
 
 async def patiently(seen: Callable[[], Awaitable[bool]]) -> bool:

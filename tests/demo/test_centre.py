@@ -1,6 +1,7 @@
 """What is written for the parts before they start, read by the parts themselves; and a verdict that can be bad."""
 
 import io
+import os
 import re
 import stat
 import subprocess
@@ -13,7 +14,7 @@ import yaml
 from rich.console import Console
 
 from demo import settings
-from demo.centre import NODES, RULES, Centre
+from demo.centre import CANARIES, NODES, PARTS, RULES, Centre, NoDemo
 from demo.parts import locate
 from demo.scenario import Scenario, StepFailed
 from demo.screen import Timeline, guide
@@ -69,12 +70,15 @@ def test_rules_are_on_the_time_scale(centre: Centre) -> None:
     assert len(scaled) == len(shipped)
 
 
-def test_nothing_can_be_sent_but_to_the_demos_receiver(centre: Centre) -> None:
+def test_nothing_can_be_sent_but_to_the_demos_receiver_and_its_pager(centre: Centre) -> None:
     written = load(config(centre, "alertmanager.yml"))
     names = {each["name"] for each in load(RULES / "alertmanager/alertmanager.yml")["receivers"]}
-    (sending,) = (each for each in written["receivers"] if set(each) != {"name"})
+    sending = {each["name"]: each["webhook_configs"][0] for each in written["receivers"] if set(each) != {"name"}}
     assert {each["name"] for each in written["receivers"]} == names
-    assert sending["webhook_configs"][0]["url"] == f"{centre.url('receiver')}/alertmanager"
+    assert {name: hook["url"] for name, hook in sending.items()} == {
+        "occ": f"{centre.url('receiver')}/alertmanager",
+        "pager": centre.url("pager"),
+    }
     addresses = re.findall(r"https?://([^/:]+)", config(centre, "alertmanager.yml").read_text())
     assert set(addresses) == {"127.0.0.1"}
     assert "global" not in written
@@ -83,7 +87,9 @@ def test_nothing_can_be_sent_but_to_the_demos_receiver(centre: Centre) -> None:
 def test_routes_without_the_occ_receiver_are_refused() -> None:
     shipped = {"route": {"receiver": "pager"}, "receivers": [{"name": "pager"}]}
     with pytest.raises(ValueError, match="no receiver occ"):
-        settings.alertmanager(shipped, 10, webhook="http://127.0.0.1:1", token=Path("/token"))
+        settings.alertmanager(
+            shipped, 10, webhook="http://127.0.0.1:1", token=Path("/token"), pager="http://127.0.0.1:2"
+        )
 
 
 def test_the_token_is_for_this_user_and_this_run(centre: Centre, tmp_path: Path) -> None:
@@ -98,8 +104,8 @@ def test_the_token_is_for_this_user_and_this_run(centre: Centre, tmp_path: Path)
 
 def test_every_part_has_an_address_of_its_own_on_loopback(centre: Centre) -> None:
     parts = [part for stage in centre.stages() for part in stage]
-    addresses = [centre.url(name) for name in (*NODES, *(part.name for part in parts))]
-    assert len(set(addresses)) == 9
+    addresses = [centre.url(name) for name in (*NODES, *CANARIES, *(part.name for part in parts))]
+    assert len(set(addresses)) == len(addresses) == 3 + 3 + len(PARTS)
     assert all(re.fullmatch(r"http://127\.0\.0\.1:\d+", address) for address in addresses)
     assert not any("0.0.0.0" in str(word) for part in parts for word in part.command)
 
@@ -109,6 +115,21 @@ def test_the_guide_names_every_page_and_the_scale(centre: Centre) -> None:
     assert f"curl -X PUT {centre.url('proxy')}/nodes/beta/fault/stall" in text
     assert f"{centre.url('nodes')}/metrics" in text
     assert "time scale    10:" in text
+
+
+def test_a_running_centre_is_found_by_what_it_has_announced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("demo.centre.RUNS", tmp_path)
+    with pytest.raises(NoDemo, match="start one with `make demo`"):
+        Centre.running()
+    for name in ("2026-01-01", "2026-01-02"):
+        centre = Centre(tmp_path / name, scale=7)
+        centre.write()
+        centre.announce()
+    found = Centre.running()
+    assert (found.run, found.scale, found.addresses()) == (centre.run, 7, centre.addresses())
+    state = centre.run / "demo.json"
+    state.write_text(state.read_text().replace(f'"pid": {os.getpid()}', '"pid": 4194305'))
+    assert Centre.running().run == tmp_path / "2026-01-01"
 
 
 def test_there_are_no_rules_before_there_is_something_to_judge(tmp_path: Path) -> None:

@@ -50,6 +50,19 @@ def test_a_missing_anvil_names_the_platform(bare: Path) -> None:
         parts.locate("anvil")
 
 
+def test_a_script_of_a_package_is_run_by_node(bare: Path) -> None:
+    node = program(bare / "path/node")
+    file = program(bare / "node_modules/package/bin/start.js")
+    assert parts.script("package/bin/start.js") == [node, file]
+
+
+@pytest.mark.parametrize("there", ["path/node", "node_modules/package/bin/start.js"])
+def test_a_missing_script_says_what_to_run(bare: Path, there: str) -> None:
+    program(bare / there)
+    with pytest.raises(parts.MissingPart, match=r"^package/bin/start.js or Node.js is missing: run `make setup`$"):
+        parts.script("package/bin/start.js")
+
+
 def test_an_unknown_name_is_a_mistake_of_the_caller() -> None:
     with pytest.raises(ValueError, match="no part is called loki"):
         parts.locate("loki")

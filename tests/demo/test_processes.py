@@ -5,6 +5,7 @@ import contextlib
 import os
 import signal
 import socket
+import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
@@ -39,7 +40,7 @@ asyncio.run(main())
 """
 
 
-def part(program: str, name: str = "web", within: float = 10) -> Part:
+def part(program: str, name: str = "web", within: float = 60) -> Part:
     (port,) = free_ports(1)
     return Part(name, [sys.executable, "-c", program, str(port)], f"http://127.0.0.1:{port}", within=within)
 
@@ -71,7 +72,7 @@ async def test_each_part_has_a_group_of_its_own_which_ends_with_it(tmp_path: Pat
         (child,) = supervisor.children.values()
         assert os.getpgid(child.pid) == child.pid != os.getpgid(0)
         assert sum(each.group == child.pid for each in living()) == 2
-    assert await until(lambda: gone([child.pid]), within=2)
+    assert await until(lambda: gone([child.pid]), within=30)
 
 
 async def test_the_environment_of_a_part(tmp_path: Path) -> None:
@@ -97,7 +98,7 @@ async def test_one_that_is_stopped_ends_at_once(tmp_path: Path) -> None:
         await supervisor.start(part(SERVE))
         child = supervisor.children["web"]
         child.signal(signal.SIGSTOP)
-        await asyncio.wait_for(child.end(grace=60), timeout=5)
+        await asyncio.wait_for(child.end(grace=120), timeout=60)
         assert child.process.returncode == -signal.SIGTERM
 
 
@@ -163,7 +164,7 @@ async def supervising(folder: Path, program: str) -> AsyncIterator[tuple[asyncio
     )
     try:
         assert process.stdout
-        yield process, [int(pid) for pid in (await asyncio.wait_for(process.stdout.readline(), 20)).split()]
+        yield process, [int(pid) for pid in (await asyncio.wait_for(process.stdout.readline(), 60)).split()]
     finally:
         with contextlib.suppress(ProcessLookupError):
             process.kill()
@@ -176,22 +177,29 @@ async def test_no_part_survives_a_killed_supervisor(tmp_path: Path, program: str
         assert groups_alive(pids) == set(pids)
         supervisor.kill()
         await supervisor.wait()
-        assert await until(lambda: gone(pids), within=5)
+        assert await until(lambda: gone(pids), within=30)
 
 
 async def test_an_interrupted_supervisor_ends_its_parts(tmp_path: Path) -> None:
     async with supervising(tmp_path, SERVE) as (supervisor, pids):
         supervisor.send_signal(signal.SIGINT)
-        await asyncio.wait_for(supervisor.wait(), 10)
+        await asyncio.wait_for(supervisor.wait(), 60)
         assert groups_alive(pids) == set()
 
 
 def test_free_ports_are_different_and_free() -> None:
-    ports = free_ports(20)
+    ports = free_ports(10) + free_ports(10)
     assert len(set(ports)) == 20
     for port in ports:
         with socket.socket() as bound:
             bound.bind(("127.0.0.1", port))
+
+
+def test_two_processes_that_look_for_ports_at_once_find_different_ones() -> None:
+    program = "from demo.processes import free_ports; print(*free_ports(20))"
+    looking = [subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) for _ in range(4)]
+    found = [port for each in looking for port in each.communicate(timeout=60)[0].split()]
+    assert len(set(found)) == 80
 
 
 async def test_until_gives_up_also_when_the_question_hangs() -> None:
