@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
-import logging
-import sys
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
-from occ import config, flags, logs, process
-from occ.errors import ConfigError
+from occ import config, flags, process, start
 from occ.job import Job, Pins
 from occ.metrics import Family
 from occ.page import Page
 from occ.poller import Board, Derive, Poller
 from occ.service import Service
-from occ.web import ServeError
-from occ.webconfig import WebConfigFile
-
-log = logging.getLogger(__name__)
+from occ.start import Start
 
 C = TypeVar("C", bound=config.ExporterConfig)
 
@@ -59,28 +52,15 @@ class Exporter(Generic[C]):
 
 def main(exporter: Exporter[C], argv: list[str] | None = None) -> int:
     """Runs the exporter; returns the exit code."""
-    given = flags.parse(flags.parser(exporter.name, exporter.summary, exporter.port), argv)
-    logs.setup(given.log_level, given.log_format)
-    return process.guarded(lambda: _checked(exporter, given), traces=False)
+
+    async def life(begun: Start[C]) -> int:
+        return await (_once if begun.flags.once else _serve)(exporter, begun)
+
+    return start.run(flags.parser(exporter.name, exporter.summary, exporter.port), exporter.model, life, argv)
 
 
-def _checked(exporter: Exporter[C], given: flags.Flags) -> int:
-    """Runs the exporter if its configuration can be used: from here on it is known what must not be logged."""
-    try:
-        loaded, rules = config.load(given.config, exporter.model), WebConfigFile(given.web_config)
-    except ConfigError as error:
-        sys.stderr.write(f"{error}\n")
-        return 2
-    if given.check_config:
-        files = filter(None, (given.config, given.web_config))
-        return process.printed("".join(f"{file}: valid\n" for file in files))
-    logged = logs.Logged(given.log_level, given.log_format)
-    logged.mask(loaded.secrets | rules.secrets)
-    life = _once(exporter, loaded) if given.once else _serve(exporter, loaded, given, rules, logged)
-    return process.guarded(lambda: asyncio.run(life))
-
-
-async def _once(exporter: Exporter[C], loaded: config.Loaded[C]) -> int:
+async def _once(exporter: Exporter[C], begun: Start[C]) -> int:
+    loaded = begun.loaded
     page = process.new_page(exporter.name, loaded.digest, exporter.families, loaded.config.limits.series)
     async with exporter.build(loaded.config, page) as plan:
         poller = plan.poller(exporter.name, page)
@@ -88,23 +68,12 @@ async def _once(exporter: Exporter[C], loaded: config.Loaded[C]) -> int:
         return process.printed(poller.render().decode())
 
 
-async def _serve(
-    exporter: Exporter[C], loaded: config.Loaded[C], given: flags.Flags, rules: WebConfigFile, logged: logs.Logged
-) -> int:
-    def load() -> config.Loaded[C]:
-        again = config.load(given.config, exporter.model)
-        logged.mask(again.secrets | rules.secrets)
-        return again
-
+async def _serve(exporter: Exporter[C], begun: Start[C]) -> int:
     async def live() -> int:
-        async with service.serving(given.listen):
+        async with service.serving(begun.flags.listen):
             return await service.run()
 
     with process.hearing() as told:
-        service = Service(exporter, loaded, load, rules, logged)
+        service = Service(exporter, begun.loaded, begun.load, begun.rules, begun.logged)
         told.reload = service.reloader.ask
-        try:
-            return await process.until_told(told, live)
-        except ServeError as error:
-            log.error("%s", error)  # noqa: TRY400 - a trace says no more
-            return 1
+        return await process.until_told(told, live)

@@ -8,8 +8,8 @@ from __future__ import annotations
 import errno
 import functools
 import ssl
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -18,6 +18,8 @@ import aiohttp
 import orjson
 from aiohttp import client_exceptions as failures
 from aiohttp.http_exceptions import ContentEncodingError
+from multidict import CIMultiDict
+from yarl import URL
 
 from occ.errors import HttpError, RateLimitError, Reason, SourceError
 from occ.page import Page
@@ -48,36 +50,58 @@ FOREIGN = (aiohttp.ClientError, OSError, UnicodeError)
 
 _EXHAUSTED = {errno.EMFILE, errno.ENFILE}
 
+_TOLD_WITH = (404, 500)
+"""With these Bitcoin Core sends the error objects of single calls."""
+
 _STATUS = {401: Reason.AUTH, 403: Reason.AUTH, 408: Reason.TIMEOUT}
 
 
 # --- asking ----------------------------------------------------------------------------------------------------------
 
 
+def _nothing(_told: Any) -> bool:
+    return False
+
+
 async def ask(
-    session: aiohttp.ClientSession, method: str, url: str, body: bytes | None = None, *, again: bool = False
+    session: aiohttp.ClientSession,
+    method: str,
+    url: URL | str,
+    body: bytes | None = None,
+    *,
+    again: bool = False,
+    answers: Callable[[Any], bool] = _nothing,
 ) -> Any:
     """The JSON that a request is answered with. Raises SourceError; the caller sets the deadline.
+
+    `answers` says of JSON that came with HTTP 404 or 500 whether it is an answer all the same.
 
     A server may close a connection that was kept open just when a request is on its way. With `again` such a request, which
     was not answered and may be sent twice, is sent once more.
     """
+    request = functools.partial(session.request, method, url, data=body, headers=_HEADERS, allow_redirects=False)
     try:
         with Timed() as timing:
             try:
-                return await _answer(session, method, url, body, timing)
+                return await _answer(request, timing, answers)
             except (failures.ServerDisconnectedError, failures.ClientOSError):
                 if not (again and timing.kept):
                     raise
-                return await _answer(session, method, url, body, timing)
+                return await _answer(request, timing, answers)
     except FOREIGN as failure:
         raise classified(failure) from None
 
 
-async def _answer(session: aiohttp.ClientSession, method: str, url: str, body: bytes | None, timing: Timed) -> Any:
-    async with session.request(method, url, data=body, headers=_HEADERS, allow_redirects=False) as response:
+async def _answer(
+    request: Callable[[], AbstractAsyncContextManager[aiohttp.ClientResponse]],
+    timing: Timed,
+    answers: Callable[[Any], bool],
+) -> Any:
+    async with request() as response:
         timing.answered()
         if response.status != 200:  # noqa: PLR2004 - the one status that carries an answer
+            if response.status in _TOLD_WITH and answers(found := await _told(response)):
+                return found
             raise refused(response.status, response.headers)
         raw = await _bounded(response)
     if not raw:
@@ -89,7 +113,17 @@ async def _answer(session: aiohttp.ClientSession, method: str, url: str, body: b
         raise bad_response(f"an answer that is not JSON{told}") from None
 
 
-_HEADERS = {"Content-Type": "application/json", "Accept": "application/json"}
+_HEADERS = CIMultiDict({"Content-Type": "application/json", "Accept": "application/json"})
+
+
+async def _told(response: aiohttp.ClientResponse) -> Any:
+    """The JSON that came with a status that carries no answer; None where there is none, or not all of it."""
+    if response.content_type != "application/json":
+        return None
+    try:
+        return orjson.loads(await _bounded(response))
+    except (SourceError, aiohttp.ClientError, orjson.JSONDecodeError):
+        return None
 
 
 async def _bounded(response: aiohttp.ClientResponse) -> bytearray:

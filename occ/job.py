@@ -50,6 +50,7 @@ class Readings(Mapping[Target, R]):
     ) -> None:
         self._targets = targets
         self._fresh = fresh
+        self._in_order = [fresh.get(target) for target in targets]
         self._shelf = {} if shelf is None else shelf
 
     def __getitem__(self, target: Target) -> R:
@@ -67,16 +68,15 @@ class Readings(Mapping[Target, R]):
         rows = self._shelf.get(key)
         if rows is None:
             rows = self._shelf[key] = tuple({**target.labels, **labels} for target in self._targets)
-        found = [None if (reading := self._fresh.get(target)) is None else value(reading) for target in self._targets]
-        return Column(family, rows, found)
+        return Column(family, rows, [None if reading is None else value(reading) for reading in self._in_order])
 
 
 @dataclass(frozen=True, slots=True)
 class Pace:
     """Timing of a job, in seconds: between two reads, until one is given up, until values are no longer shown.
 
-    A target that fails again and again is asked ever less often, but at least every `patience`. A stream that says nothing
-    for `silence` has failed.
+    A target that fails is asked again after `retry`, by default the interval, and then ever less often, but at least every
+    `patience`. A stream that says nothing for `silence` has failed.
     """
 
     interval: float
@@ -84,10 +84,16 @@ class Pace:
     stale_after: float
     patience: float = 30.0
     silence: float = 30.0
+    retry: float | None = None
+
+    @property
+    def step(self) -> float:
+        """Seconds between two moments at which it is looked which targets are due."""
+        return self.interval if self.retry is None else min(self.retry, self.interval)
 
     def wait_after(self, failures: int) -> float:
         """Seconds until a target is due again after that many failures in a row."""
-        return min(self.interval * 2.0 ** min(max(failures - 1, 0), 30), max(self.interval, self.patience))
+        return min(self.step * 2.0 ** min(max(failures - 1, 0), 30), max(self.interval, self.patience))
 
 
 _SILENT = SourceError(Reason.INTERNAL, "the read said nothing of this target")
@@ -102,8 +108,8 @@ class Job(Protocol):
 
     `results` reads the targets that are due, once, and tells outcomes (a reading or a SourceError) as they become known.
     Where there is a `stream`, it is preferred: it tells outcomes until it fails, and only then are targets read. Where there
-    is a `wake`, a read begins as soon as it returns, and after the interval if it does not. `columns` and `events` are pure;
-    `columns` gets the fresh readings of all the job's targets.
+    is a `wake`, it is asked for an event before each read, and the next read begins as soon as that is set, or after the
+    interval. `columns` and `events` are pure; `columns` gets the fresh readings of all the job's targets.
     """
 
     @property
@@ -117,7 +123,7 @@ class Job(Protocol):
     @property
     def stream(self) -> Stream | None: ...
     @property
-    def wake(self) -> Callable[[], Awaitable[object]] | None: ...
+    def wake(self) -> Callable[[], asyncio.Event] | None: ...
 
     def results(self, due: tuple[Target, ...]) -> Results: ...
     def columns(self, readings: Readings[Any]) -> Iterable[Column]: ...
@@ -140,7 +146,7 @@ class Polled(Generic[R]):
     columns: Callable[[Readings[R]], Iterable[Column]]
     events: Callable[[R | None, R], Iterable[Event]] = _no_events
     stream: Stream | None = None
-    wake: Callable[[], Awaitable[object]] | None = None
+    wake: Callable[[], asyncio.Event] | None = None
     together: bool = False
     at_once: int = 500
 
@@ -190,31 +196,21 @@ class Heads:
     """The head of a chain as it is announced, for whoever waits for the next one."""
 
     def __init__(self) -> None:
-        self._count = 0
         self._next = asyncio.Event()
 
     def announce(self) -> None:
         """There is a new head."""
-        self._count += 1
         self._next.set()
         self._next = asyncio.Event()
 
-    def waiter(self) -> Callable[[], Awaitable[None]]:
-        """A function that returns when there is a head which it has not returned for; none is missed between two calls."""
-        seen = self._count
-
-        async def wait() -> None:
-            nonlocal seen
-            while seen == self._count:
-                await self._next.wait()
-            seen = self._count
-
-        return wait
+    def upcoming(self) -> asyncio.Event:
+        """Is set at the next head from now on: to be taken before a read, so that a head which comes during it counts."""
+        return self._next
 
 
 def on_head(heads: Heads, pace: Pace, read: Read[R], **parts: Any) -> Polled[R]:
     """A job that reads its targets at every new head, and at the pace's interval while there is none."""
-    return Polled(pace=pace, read=read, wake=heads.waiter(), **parts)
+    return Polled(pace=pace, read=read, wake=heads.upcoming, **parts)
 
 
 class Pins:

@@ -19,6 +19,7 @@ from typing import Any, Protocol, Self, TypeVar
 
 import aiohttp
 import orjson
+from yarl import URL
 
 from occ import http
 from occ.batches import BatchLimit
@@ -95,11 +96,14 @@ class _Posts:
 
     def __init__(self, session: aiohttp.ClientSession, url: Secret, *, again: bool) -> None:
         self._session = session
-        self._url = url
+        self._url = URL(url.reveal())  # once: aiohttp takes a text apart anew for each request
         self._again = again
 
-    async def exchange(self, body: bytes, _numbers: Sequence[int]) -> Any:
-        return await http.ask(self._session, "POST", self._url.reveal(), body, again=self._again)
+    async def exchange(self, body: bytes, numbers: Sequence[int]) -> Any:
+        def answers(told: Any) -> bool:
+            return len(numbers) == 1 and _is_error_of(numbers[0], told)
+
+        return await http.ask(self._session, "POST", self._url, body, again=self._again, answers=answers)
 
     async def close(self) -> None:
         pass
@@ -249,7 +253,7 @@ class Client:
         if len(calls) == 1:
             return [await self._alone(calls[0])]
         numbers = [next(self._ids) for _ in calls]
-        body = b"[%b]" % b",".join(map(_encoded, numbers, calls))
+        body = orjson.dumps([_request(number, call) for number, call in zip(numbers, calls, strict=True)])
         try:
             async with self._gate:
                 answers = await self._observed(BATCH, self._batched(body, numbers), _rate_limit)
@@ -295,8 +299,12 @@ def _joined(
 # --- the wire --------------------------------------------------------------------------------------------------------
 
 
+def _request(number: int, call: Call) -> Mapping[str, Any]:
+    return {"jsonrpc": "2.0", "id": number, "method": call.method, "params": call.params}
+
+
 def _encoded(number: int, call: Call) -> bytes:
-    return orjson.dumps({"jsonrpc": "2.0", "id": number, "method": call.method, "params": call.params})
+    return orjson.dumps(_request(number, call))
 
 
 def _results(replies: Any, numbers: Sequence[int]) -> list[Any | SourceError]:
@@ -340,6 +348,13 @@ def _result(reply: Any, wanted: set[int]) -> tuple[int, Any]:
     if "result" not in reply:
         return number, bad_response("an answer without a result")
     return number, reply["result"]
+
+
+def _is_error_of(number: int, told: Any) -> bool:
+    """Whether this is the error object with which that call is answered, and nothing but that."""
+    if not isinstance(told, dict) or told.get("id") != number or told.get("result") is not None:
+        return False
+    return isinstance(told.get("error"), dict) and type(told["error"].get("code")) is int
 
 
 def _rpc_error(error: Any) -> SourceError:

@@ -57,13 +57,12 @@ class Event:
 
 @dataclass(slots=True, eq=False)
 class _Block:
-    """A column on the page: its text with a hole for each number, the same filled, and its place among all blocks."""
+    """A column on the page: its text with a hole for each number, and the same filled."""
 
     family: Family
     rows: Rows
     template: bytes
-    body: bytes
-    place: int = -1
+    body: bytes = b""
 
 
 @dataclass(slots=True)
@@ -90,7 +89,7 @@ class Page:
         self._counters: dict[str, _Counter] = {}
         self._histograms: dict[str, Histogram] = {}
         self._registered: dict[Format, bytes] = {}
-        self._layouts: dict[Format, list[bytes]] = {}
+        self._layout: list[tuple[Mapping[Format, bytes], list[_Block]]] | None = None
         self._bodies: dict[tuple[Format, bool], bytes] = {}
 
     def put(self, key: Hashable, columns: Iterable[Column], *, bounded: bool = False) -> int:
@@ -102,14 +101,18 @@ class Page:
         before = self._sources.get(key, [])
         room = self.limit - sum(self._bounded.values()) + self._bounded.get(key, 0) if bounded else math.inf
         blocks: list[_Block] = []
+        bodies: list[bytes] = []
         rows = dropped = 0
         for column in columns:
-            if rows + len(column.rows) > room:
-                dropped += len(column.rows)
+            size = len(column.rows)
+            if rows + size > room:
+                dropped += size
                 continue
-            rows += len(column.rows)
-            blocks.append(self._block(column, before[len(blocks)] if len(blocks) < len(before) else None))
-        self._place(key, before, blocks)
+            rows += size
+            block = self._block(column, before[len(blocks)] if len(blocks) < len(before) else None)
+            blocks.append(block)
+            bodies.append(_filled(block.template, column))
+        self._show(key, blocks, bodies)
         if bounded:
             self._bounded[key] = rows
         return dropped
@@ -171,68 +174,60 @@ class Page:
         for counter in self._counters.values():
             if counter.moved:
                 self._show_counter(counter)
-        if style not in self._layouts:
-            self._layouts[style] = self._lay_out(style)
         if style not in self._registered:
             self._registered[style] = _WRITERS[style](self.registry)
-        return b"".join((*self._layouts[style], self._registered[style]))
+        if self._layout is None:
+            self._layout = self._lay_out()
+        parts: list[bytes] = []
+        for heads, blocks in self._layout:
+            bodies = [block.body for block in blocks]
+            if any(bodies):
+                parts.append(heads[style])
+                parts += bodies
+        return b"".join((*parts, self._registered[style]))
 
-    def _lay_out(self, style: Format) -> list[bytes]:
-        """Everything in its place: families in order of their names, each with its head where it has samples."""
+    def _lay_out(self) -> list[tuple[Mapping[Format, bytes], list[_Block]]]:
+        """The heads and blocks of each family, in order of their names."""
         families: dict[str, list[_Block]] = {}
         for blocks in self._sources.values():
             for block in blocks:
                 families.setdefault(block.family.name, []).append(block)
-        parts: list[bytes] = []
-        for name in sorted(families):
-            head = len(parts)
-            parts.append(b"")
-            for block in families[name]:
-                block.place = len(parts)
-                parts.append(block.body)
-            if any(parts[head:]):
-                parts[head] = _HEADS[style](self._catalogue[name])
-        return parts
+        return [(_heads(self._catalogue[name]), families[name]) for name in sorted(families)]
 
-    def _place(self, key: Hashable, before: list[_Block], blocks: list[_Block]) -> None:
-        """Puts blocks where those before them stood; families that come or go make everything be laid out anew."""
-        same = len(before) == len(blocks)
-        for old, new in zip(before, blocks, strict=False):
-            same = same and old.family is new.family and bool(old.body) == bool(new.body)
-            new.place = old.place
-        if not same:
-            self._layouts.clear()
-        for layout in self._layouts.values():
-            for block in blocks:
-                layout[block.place] = block.body
-        self._sources[key] = blocks
+    def _show(self, key: Hashable, blocks: list[_Block], bodies: list[bytes]) -> None:
+        """Fills a source's blocks; other blocks than before make everything be laid out anew."""
+        for block, body in zip(blocks, bodies, strict=True):
+            block.body = body
+        if blocks != self._sources.get(key):
+            self._sources[key] = blocks
+            self._layout = None
         self._bodies.clear()
 
     def _show_counter(self, counter: _Counter) -> None:
         if len(counter.shown) != len(counter.rows):
             counter.shown = tuple(counter.rows)
-        key = ("counter", counter.family.name)
-        before = self._sources.get(key, [])
-        column = Column(counter.family, counter.shown, counter.values)
-        self._place(key, before, [self._block(column, before[0] if before else None)])
+        self.put(("counter", counter.family.name), [Column(counter.family, counter.shown, counter.values)])
         counter.moved = False
 
     def _block(self, column: Column, before: _Block | None) -> _Block:
-        family = column.family
-        if len(column.rows) != len(column.values):
-            raise CatalogueError(f"{family.name}: {len(column.rows)} rows and {len(column.values)} values")
-        if before is not None and before.rows is column.rows and before.family is family:
-            return _Block(family, column.rows, before.template, _filled(before.template, column))
+        """The block of a column: the one before, while its rows are the same object."""
+        family, rows, values = column
+        if len(rows) != len(values):
+            raise CatalogueError(f"{family.name}: {len(rows)} rows and {len(values)} values")
+        if before is not None and before.rows is rows and before.family is family:
+            return before
         if family.name not in self._catalogue:
             raise CatalogueError(f"{family.name}: not in the catalogue")
-        lines = [_line(family, row) for row in column.rows]
+        lines = [_line(family, row) for row in rows]
         if len(set(lines)) != len(lines):
             raise CatalogueError(f"{family.name}: two rows with the same labels")
-        template = b"".join(lines)
-        return _Block(family, column.rows, template, _filled(template, column))
+        return _Block(family, rows, b"".join(lines))
 
 
 _HOLE = b"%b\n"
+
+# One of these is in the text of all that is no number: None, NaN and infinities are null, true and false are words.
+_L, _U, _QUOTE, _BRACE, _BRACKET = b'lu"{['
 
 
 def _filled(template: bytes, column: Column) -> bytes:
@@ -242,8 +237,7 @@ def _filled(template: bytes, column: Column) -> bytes:
         numbers = orjson.dumps(values if type(values) is list else list(values))[1:-1]
     except TypeError:
         return _filled_one_by_one(template, column)
-    # None, NaN and infinities are null there, true and false are words, and anything else has a sign that no number has.
-    if b"l" in numbers or b"u" in numbers or b'"' in numbers or b"{" in numbers or b"[" in numbers:
+    if _L in numbers or _U in numbers or _QUOTE in numbers or _BRACE in numbers or _BRACKET in numbers:
         return _filled_one_by_one(template, column)
     return template % tuple(numbers.split(b",")) if numbers else b""
 
@@ -308,7 +302,10 @@ def _openmetrics_head(family: Family) -> bytes:
     return f"# HELP {family.base} {_escaped(family.help)}\n# TYPE {family.base} {kind}\n{unit}".encode()
 
 
-_HEADS: Mapping[Format, Callable[[Family], bytes]] = {Format.TEXT: _text_head, Format.OPENMETRICS: _openmetrics_head}
+def _heads(family: Family) -> Mapping[Format, bytes]:
+    return {Format.TEXT: _text_head(family), Format.OPENMETRICS: _openmetrics_head(family)}
+
+
 _WRITERS: Mapping[Format, Callable[[CollectorRegistry], bytes]] = {
     Format.TEXT: generate_latest,
     Format.OPENMETRICS: openmetrics.generate_latest,  # with `# EOF` at its end

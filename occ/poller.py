@@ -1,8 +1,9 @@
 """Runs jobs: one owner of time, outcome and errors for everything that is read.
 
-Each job has a task of its own. A job with a stream follows it, and reads only while the stream is lost. A target that fails waits longer and longer, up to its pace's patience, without holding up
-the others of its job: those that answered last time are asked first. What was read is put on the page as columns as soon
-as the cycle ends, or within PUBLISH_INTERVAL while others of it are still awaited.
+Each job has a task of its own. A job with a stream follows it, and reads only while the stream is lost. A target that fails
+waits longer and longer, up to its pace's patience, without holding up the others of its job: those that answered last time
+are asked first. What was read is put on the page as columns as soon as the cycle ends, or within PUBLISH_INTERVAL while
+others of it are still awaited; so is what is derived from it, at most once per PUBLISH_INTERVAL.
 """
 
 from __future__ import annotations
@@ -15,16 +16,19 @@ import random
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import aclosing
-from dataclasses import dataclass, field, replace
-from itertools import product
+from dataclasses import dataclass, replace
 from typing import Any
 
+from prometheus_client import Histogram
+
 from occ import metrics
+from occ.display import Board, Derive, Display, Sight, View
 from occ.errors import CatalogueError, Reason, SourceError
-from occ.job import Aged, Job, Pins, Readings, Results, Target
-from occ.metrics import Family, Kind
-from occ.page import Column, Event, Format, Page, Rows
-from occ.state import JobState, TargetState
+from occ.job import Job, Pace, Pins, Results, Target
+from occ.page import Format, Page
+from occ.state import JobState
+
+__all__ = ["JITTER", "PUBLISH_INTERVAL", "Board", "Derive", "Poller"]
 
 log = logging.getLogger(__name__)
 
@@ -32,42 +36,27 @@ PUBLISH_INTERVAL = 0.25
 FIRST_SPREAD = 1.0
 JITTER = 0.05
 
-Board = Mapping[str, Mapping[Target, Aged[Any]]]
-"""The fresh readings of the whole exporter, by check and target."""
-
-Derive = Callable[[Board], Iterable[Column]]
-
-
-@dataclass(slots=True)
-class _Sight:
-    """What is known of one target. Times are Unix time, but for `due_at` and `fresh_until`, which are the loop's."""
-
-    reading: Any = None
-    fresh_until: float = -math.inf
-    success_at: float | None = None
-    attempt_at: float | None = None
-    up: bool = False
-    reason: Reason | None = None
-    failures: int = 0
-    due_at: float = -math.inf
-
 
 @dataclass(slots=True, eq=False)
 class _Work:
-    """A job on its way."""
+    """A job on its way. `due_at` is by the loop's clock, `took` is seconds."""
 
-    job: Job
-    rows: Rows
-    sights: dict[Target, _Sight]
-    expires: float = math.inf
+    view: View
+    durations: Histogram
     pending: asyncio.TimerHandle | None = None
-    broken: bool = False
     finished: bool = False
     heard: int = 0
     following: bool = False
     took: float | None = None
     due_at: float = -math.inf
-    shelf: dict[object, Rows] = field(default_factory=dict)
+
+    @property
+    def job(self) -> Job:
+        return self.view.job
+
+    @property
+    def sights(self) -> dict[Target, Sight]:
+        return self.view.sights
 
 
 class Poller:
@@ -85,22 +74,19 @@ class Poller:
         clock: Callable[[], float] = time.time,
         chance: random.Random | None = None,
     ) -> None:
-        self._exporter = exporter
         self._page = page
-        self._derive = derive
-        self._pin = pin
-        self._pins = Pins() if pins is None else pins
+        self._display = Display(
+            exporter, page, _distinct(jobs), derive=derive, pin=pin, pins=Pins() if pins is None else pins
+        )
         self._clock = clock
         self._chance = chance or random.Random()
-        self._duration = page.histogram(metrics.POLL_DURATION)
-        self._derive_broken = False
-        self._capped: set[str] = set()
-        self._checks: tuple[str, ...] = ()
-        self._series_rows: Rows = ()
-        self._work = [self._prepare(job) for job in _distinct(jobs)]
-        self._show_derived(-math.inf)
-        self._show_series()
-        self._show_info()
+        durations = page.histogram(metrics.POLL_DURATION)
+        self._work = [
+            _Work(view, durations.labels(exporter, view.job.check), finished=not view.sights)
+            for view in self._display.views
+        ]
+        self._deriving: asyncio.TimerHandle | None = None
+        self._changed = False
 
     @property
     def ready(self) -> bool:
@@ -109,38 +95,45 @@ class Poller:
 
     async def run(self) -> None:
         """Reads everything at its pace until cancelled."""
-        async with asyncio.TaskGroup() as tasks:
-            for work in self._work:
-                tasks.create_task(self._run(work))
-
-    async def once(self) -> None:
-        """Reads everything once, and a second time where the first look pinned what the second is about."""
-        for _ in range(2):
+        try:
             async with asyncio.TaskGroup() as tasks:
                 for work in self._work:
-                    tasks.create_task(self._look(work))
-            if not self._pins:
-                return
+                    tasks.create_task(self._run(work))
+        finally:
+            self._derive_rest()
 
-    async def _look(self, work: _Work) -> None:
-        """One outcome for every target: from the stream where it tells them, else by reading those that are missing."""
-        missing = set(work.job.targets)
+    async def once(self) -> None:
+        """Reads everything once, and what answered a second time where the first look pinned what the second is about."""
+        await self._look({work: work.job.targets for work in self._work})
+        if self._display.pins:
+            await self._look({work: found for work in self._work if (found := _answering(work))})
+
+    async def _look(self, wanted: Mapping[_Work, tuple[Target, ...]]) -> None:
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                for work, targets in wanted.items():
+                    tasks.create_task(self._look_at(work, targets))
+        finally:
+            self._derive_rest()
+
+    async def _look_at(self, work: _Work, targets: tuple[Target, ...]) -> None:
+        """One outcome for each of them: from the stream where it tells them, else by reading those that are missing."""
+        missing = set(targets)
         if work.job.stream is not None:
-            await self._listen(work, work.job.stream(work.job.targets), missing)
-        await self._cycle(work, tuple(target for target in work.job.targets if target in missing))
+            await self._follow(work, work.job.stream(targets), missing)
+        await self._cycle(work, tuple(target for target in targets if target in missing))
 
     def render(self, style: Format = Format.TEXT, packed: bool = False) -> bytes:  # noqa: FBT001, FBT002 - as Page has it
         """The page as of now: what has grown too old since the last read is gone from it."""
         now = asyncio.get_running_loop().time()
-        for work in self._work:
-            if work.expires <= now:
-                self._publish(work)
+        if self._display.expire(now):
+            self._derive(now)
         return self._page.render(style, packed)
 
     def jobs(self) -> tuple[JobState, ...]:
         """How each job stands, for people."""
         now = asyncio.get_running_loop().time()
-        return tuple(self._state(work, now) for work in self._work)
+        return tuple(_state(work, now) for work in self._work)
 
     # --- one configuration after another ------------------------------------------------------------------------------
 
@@ -155,61 +148,64 @@ class Poller:
                     later = work.job.pace.stale_after - before.job.pace.stale_after
                     sight = before.sights[target]
                     work.sights[target] = replace(sight, fresh_until=sight.fresh_until + later, due_at=-math.inf)
-            work.finished = all(sight.attempt_at is not None for sight in work.sights.values())
-            self._show(work, now)
-        self._show_derived(now)
-        self._show_series()
+            work.finished = work.view.attempted
+            self._display.show(work.view, now)
+        self._derive(now)
 
     def leave(self) -> None:
         """Takes its jobs off the page, for good. It must not be running any more. What it has counted stays there."""
         for work in self._work:
             _forget_timer(work)
-            self._page.drop(work)
-            self._page.drop((work, "targets"))
+        self._display.drop()
 
     # --- reading -----------------------------------------------------------------------------------------------------
 
     async def _run(self, work: _Work) -> None:
         await asyncio.sleep(self._chance.uniform(0, min(work.job.pace.interval, FIRST_SPREAD)))
         stream, loop = work.job.stream, asyncio.get_running_loop()
-        failures = 0
+        failures, wait = 0, 0.0
         while True:
             if stream is not None:
-                failures = 1 if await self._follow(work, stream(work.job.targets)) else failures + 1
-            retry_at = loop.time() + work.job.pace.wait_after(failures) * self._chance.uniform(1, 1 + JITTER)
+                heard = work.heard
+                error = await self._follow(work, stream(work.job.targets))
+                failures = 1 if work.heard > heard else failures + 1
+                wait = _wait(work.job.pace, failures, error)
+            retry_at = loop.time() + wait * self._chance.uniform(1, 1 + JITTER)
             while stream is None or loop.time() < retry_at:
                 await self._round(work)
 
     async def _round(self, work: _Work) -> None:
         """Reads the targets that are due, and waits until it is time for the next round."""
         loop, pace = asyncio.get_running_loop(), work.job.pace
-        began = loop.time()
+        began, woken = loop.time(), work.job.wake and work.job.wake()
         due = [target for target, sight in work.sights.items() if sight.due_at <= began]
         if due:
             due.sort(key=lambda target: work.sights[target].failures)
             await self._cycle(work, tuple(due))
-        work.due_at = began + pace.interval * self._chance.uniform(1 - JITTER, 1 + JITTER)
-        pause = work.due_at - loop.time()
-        if work.job.wake is None:
-            await asyncio.sleep(max(pause, 0.0))
+        work.due_at = began + pace.step * self._chance.uniform(1 - JITTER, 1 + JITTER)
+        pause = max(work.due_at - loop.time(), 0.0)
+        if woken is None:
+            await asyncio.sleep(pause)
             return
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(max(pause, 0.0)):
-                await work.job.wake()
+            async with asyncio.timeout(pause):
+                await woken.wait()
 
-    async def _follow(self, work: _Work, stream: Results) -> bool:
-        """Follows a stream until it fails, which is counted for every target; returns whether it ever said something."""
-        heard = work.heard
+    async def _follow(self, work: _Work, stream: Results, missing: set[Target] | None = None) -> SourceError | None:
+        """Follows a stream until it fails, which is counted for every target and returned.
+
+        With `missing`, it is given up as soon as it has told of all those, which are taken out; then None is returned.
+        """
         work.following = True
-        error = await self._listen(work, stream)
+        error = await self._listen(work, stream, missing)
         work.following = False
-        log.warning("%s: stream lost: %s: %s; reading instead", work.job.check, error.reason, error)
-        for target in work.job.targets:
-            self._count_error(work, target, error.reason)
-        return work.heard > heard
+        if error is not None:
+            log.warning("%s: stream lost: %s: %s; reading instead", work.job.check, error.reason, error)
+            for target in work.job.targets:
+                self._display.count_error(work.view, target, error.reason)
+        return error
 
-    async def _listen(self, work: _Work, stream: Results, missing: set[Target] | None = None) -> SourceError:
-        """Takes what a stream tells until it fails; or, with `missing`, until it has told of all those."""
+    async def _listen(self, work: _Work, stream: Results, missing: set[Target] | None) -> SourceError | None:
         try:
             async with aclosing(stream) as updates:  # type: ignore[type-var]
                 while missing is None or missing:
@@ -218,7 +214,6 @@ class Poller:
                     self._hear(work, outcomes)
                     if missing:
                         missing.difference_update(outcomes)
-            return SourceError(Reason.NOT_SUPPORTED, "all was told")
         except StopAsyncIteration:
             return SourceError(Reason.CONNECT, "the stream ended")
         except TimeoutError:
@@ -232,6 +227,8 @@ class Poller:
         except Exception as error:
             log.exception("the stream of %s failed in our own code", work.job.check)
             return _internal(error)
+        else:
+            return None
         finally:
             _forget_timer(work)
 
@@ -240,7 +237,7 @@ class Poller:
         work.heard += 1
         for target, outcome in outcomes.items():
             self._record(work, target, outcome, now, at)
-        if not work.finished and all(sight.attempt_at is not None for sight in work.sights.values()):
+        if not work.finished and work.view.attempted:
             work.finished = True
             self._publish(work)
         self._publish_soon(work)
@@ -252,24 +249,20 @@ class Poller:
             async with aclosing(work.job.results(due)) as results:  # type: ignore[type-var]
                 async for outcomes in results:
                     for target, outcome in outcomes.items():
-                        self._took(work, began)
+                        _took(work, began)
                         self._record(work, target, outcome, began, begun_at)
                         del waiting[target]
                     self._publish_soon(work)
         except Exception as error:
             log.exception("job %s failed", work.job.check)
             for target in waiting:
-                self._took(work, began)
+                _took(work, began)
                 self._record(work, target, _internal(error), began, begun_at)
         finally:
             _forget_timer(work)
         work.took = asyncio.get_running_loop().time() - began
         work.finished = True
         self._publish(work)
-
-    def _took(self, work: _Work, began: float) -> None:
-        seconds = asyncio.get_running_loop().time() - began
-        self._duration.labels(self._exporter, work.job.check).observe(max(seconds, 0.0))
 
     def _record(self, work: _Work, target: Target, outcome: Any, began: float, begun_at: float) -> None:
         now, sight = asyncio.get_running_loop().time(), work.sights[target]
@@ -287,7 +280,7 @@ class Poller:
         if sight.failures:
             log.info("%s (%s): up again after %d failed reads", target.id, work.job.check, sight.failures)
         sight.reading, sight.fresh_until, sight.success_at = outcome, now + work.job.pace.stale_after, self._clock()
-        sight.up, sight.reason, sight.failures, sight.due_at = True, None, 0, -math.inf
+        sight.up, sight.reason, sight.failures, sight.due_at = True, None, 0, _due_again(work.job.pace, began)
 
     def _failed(self, work: _Work, target: Target, error: SourceError, began: float) -> None:
         sight = work.sights[target]
@@ -295,17 +288,10 @@ class Poller:
             log.warning("%s (%s): down: %s: %s", target.id, work.job.check, error.reason, error)
         sight.up, sight.reason = False, error.reason
         sight.failures += 1
-        asked = getattr(error, "retry_after", None) or 0.0
-        # Half an interval of grace, so that jitter does not skip the cycle at which the target is due.
-        wait = max(work.job.pace.wait_after(sight.failures), min(asked, 10 * work.job.pace.patience))
-        sight.due_at = began + wait - work.job.pace.interval / 2
-        self._count_error(work, target, error.reason)
+        sight.due_at = began + _wait(work.job.pace, sight.failures, error) - _grace(work.job.pace)
+        self._display.count_error(work.view, target, error.reason)
 
-    def _count_error(self, work: _Work, target: Target, reason: Reason, amount: float = 1.0) -> None:
-        labels = {**self._labels(work.job.check, target), "reason": str(reason)}
-        self._page.count(Event(metrics.TARGET_ERRORS, labels, amount))
-
-    # --- showing -----------------------------------------------------------------------------------------------------
+    # --- publishing --------------------------------------------------------------------------------------------------
 
     def _publish_soon(self, work: _Work) -> None:
         if work.pending is None:
@@ -313,146 +299,79 @@ class Poller:
 
     def _publish(self, work: _Work) -> None:
         _forget_timer(work)
-        now = asyncio.get_running_loop().time()
-        self._show(work, now)
-        self._show_derived(now)
-        self._show_series()
+        self._display.show(work.view, asyncio.get_running_loop().time())
+        self._changed = True
+        self._derive_soon()
 
-    def _show(self, work: _Work, now: float) -> None:
-        """Puts the fresh values of a job on the page. A mistake in its columns takes them off and its targets down."""
-        fresh = {target: sight for target, sight in work.sights.items() if now < sight.fresh_until}
-        work.expires = min((sight.fresh_until for sight in fresh.values()), default=math.inf)
-        try:
-            readings = {target: sight.reading for target, sight in fresh.items()}
-            columns = work.job.columns(Readings(work.job.targets, readings, work.shelf))
-            self._note_dropped(work, self._page.put(work, columns, bounded=True))
-            work.broken = False
-        except Exception:
-            if not work.broken:
-                log.exception("the columns of %s could not be made", work.job.check)
-            self._broke(work)
-        self._show_targets(work, now)
+    def _derive_soon(self) -> None:
+        """At once, and then not again within PUBLISH_INTERVAL: it looks at all targets, however few have changed."""
+        if self._deriving is None and self._changed:
+            loop = asyncio.get_running_loop()
+            self._derive(loop.time())
+            self._deriving = loop.call_later(PUBLISH_INTERVAL, self._derive_again)
 
-    def _show_targets(self, work: _Work, now: float) -> None:
-        sights, healthy = work.sights.values(), not (work.broken or self._derive_broken)
-        values: dict[Family, list[float | None]] = {
-            metrics.TARGET_CONFIGURED: [1.0 for _ in sights],
-            metrics.TARGET_UP: [float(sight.up and healthy) for sight in sights],
-            metrics.TARGET_STALE: [float(now >= sight.fresh_until or work.broken) for sight in sights],
-            metrics.TARGET_LAST_SUCCESS: [sight.success_at for sight in sights],
-            metrics.TARGET_LAST_ATTEMPT: [sight.attempt_at for sight in sights],
-        }
-        self._page.put((work, "targets"), [Column(family, work.rows, column) for family, column in values.items()])
+    def _derive_again(self) -> None:
+        self._deriving = None
+        self._derive_soon()
 
-    def _show_derived(self, now: float) -> None:
-        board: dict[str, dict[Target, Aged[Any]]] = {}
-        for work in self._work:
-            shown = board.setdefault(work.job.check, {})
-            for target, sight in work.sights.items():
-                if now < sight.fresh_until and sight.success_at is not None:
-                    shown[target] = Aged(sight.reading, sight.success_at, sight.up)
-        broken = False
-        try:
-            self._page.put("derived", self._derive(board))
-            self._pins.set(self._pin(board))
-        except Exception:
-            if not self._derive_broken:
-                log.exception("what is derived from several targets could not be made")
-            self._page.put("derived", ())
-            broken = True
-        if broken != self._derive_broken:
-            self._derive_broken = broken
-            for work in self._work:
-                if broken:
-                    self._count_internal(work)
-                self._show_targets(work, now)
+    def _derive_rest(self) -> None:
+        """At once, and nothing is left for later."""
+        if self._deriving is not None:
+            self._deriving.cancel()
+            self._deriving = None
+        if self._changed:
+            self._derive(asyncio.get_running_loop().time())
 
-    def _show_series(self) -> None:
-        sizes: dict[str, float] = {}
-        for work in self._work:
-            sizes[work.job.check] = sizes.get(work.job.check, 0.0) + self._page.series(work)
-        if tuple(sizes) != self._checks:
-            self._checks = tuple(sizes)
-            self._series_rows = tuple({"exporter": self._exporter, "check": check} for check in sizes)
-        self._page.put("series", [Column(metrics.SERIES, self._series_rows, list(sizes.values()))])
-
-    def _show_info(self) -> None:
-        named = {target.id: target for work in self._work for target in work.job.targets}
-        info = tuple(
-            {"exporter": self._exporter, "target": name, **_owner(target), **target.labels}
-            for name, target in named.items()
-        )
-        self._page.put("info", [Column(metrics.TARGET_INFO, info, [1.0] * len(info))])
-
-    def _broke(self, work: _Work) -> None:
-        work.broken = True
-        self._page.put(work, (), bounded=True)
-        self._count_internal(work)
-
-    def _count_internal(self, work: _Work) -> None:
-        for target in work.job.targets:
-            self._count_error(work, target, Reason.INTERNAL)
-
-    def _note_dropped(self, work: _Work, dropped: int) -> None:
-        if not dropped:
-            return
-        check = work.job.check
-        self._page.count(Event(metrics.SERIES_LIMIT_EXCEEDED, {"exporter": self._exporter, "check": check}))
-        if check not in self._capped:
-            self._capped.add(check)
-            log.error("limits.series is reached: %d series of %s are left out", dropped, check)
-
-    def _state(self, work: _Work, now: float) -> JobState:
-        return JobState(
-            check=work.job.check,
-            pace=work.job.pace,
-            stream=None if work.job.stream is None else work.following,
-            took=work.took,
-            due_in=None if work.following or not math.isfinite(work.due_at) else max(work.due_at - now, 0.0),
-            series=self._page.series(work),
-            targets=tuple(
-                TargetState(
-                    target.id,
-                    up=sight.up,
-                    stale=now >= sight.fresh_until or work.broken,
-                    reason=sight.reason,
-                    failures=sight.failures,
-                    success_at=sight.success_at,
-                    attempt_at=sight.attempt_at,
-                )
-                for target, sight in work.sights.items()
-            ),
-        )
-
-    # --- beginning ---------------------------------------------------------------------------------------------------
-
-    def _labels(self, check: str, target: Target) -> dict[str, str]:
-        return {"exporter": self._exporter, "target": target.id, "check": check, **target.labels}
-
-    def _prepare(self, job: Job) -> _Work:
-        """Every target of a job is on the page from the first one on: configured, not up, stale, its counters at 0."""
-        labels = tuple(self._labels(job.check, target) for target in job.targets)
-        work = _Work(job, labels, {target: _Sight() for target in job.targets}, finished=not job.targets)
-        self._duration.labels(self._exporter, job.check)
-        self._page.count(Event(metrics.SERIES_LIMIT_EXCEEDED, {"exporter": self._exporter, "check": job.check}, 0))
-        for target in job.targets:
-            for reason in Reason:
-                self._count_error(work, target, reason, 0)
-            for event in _zeros(job.families, target):
-                self._page.count(event)
-        self._show(work, -math.inf)
-        return work
+    def _derive(self, now: float) -> None:
+        self._changed = False
+        self._display.derive(now)
 
 
-def _distinct(jobs: Iterable[Job]) -> Iterable[Job]:
+def _distinct(jobs: Iterable[Job]) -> tuple[Job, ...]:
     """The jobs; what two of them would show under the same labels is refused."""
-    seen: set[tuple[str, str]] = set()
-    for job in jobs:
+    given, seen = tuple(jobs), set[tuple[str, str]]()
+    for job in given:
         for target in job.targets:
             if (job.check, target.id) in seen:
                 raise CatalogueError(f"{target.id} ({job.check}) is to be read twice")
             seen.add((job.check, target.id))
-        yield job
+    return given
+
+
+def _answering(work: _Work) -> tuple[Target, ...]:
+    return tuple(target for target, sight in work.sights.items() if sight.up)
+
+
+def _grace(pace: Pace) -> float:
+    """Seconds by which a target may be early, so that jitter does not skip the round at which it is due."""
+    return pace.step / 2
+
+
+def _due_again(pace: Pace, began: float) -> float:
+    """When a target that has answered is due: at every round, but where rounds are for the sake of those that failed."""
+    return -math.inf if pace.step == pace.interval else began + pace.interval - _grace(pace)
+
+
+def _wait(pace: Pace, failures: int, error: SourceError | None) -> float:
+    """Seconds until the next try after so many failures in a row; more where the far side asks for it, within bounds."""
+    asked = getattr(error, "retry_after", None) or 0.0
+    return max(pace.wait_after(failures), min(asked, 10 * pace.patience))
+
+
+def _took(work: _Work, began: float) -> None:
+    work.durations.observe(max(asyncio.get_running_loop().time() - began, 0.0))
+
+
+def _state(work: _Work, now: float) -> JobState:
+    return JobState(
+        check=work.job.check,
+        pace=work.job.pace,
+        stream=None if work.job.stream is None else work.following,
+        took=work.took,
+        due_in=None if work.following or not math.isfinite(work.due_at) else max(work.due_at - now, 0.0),
+        series=work.view.series,
+        targets=work.view.states(now),
+    )
 
 
 def _told_to_end() -> bool:
@@ -469,17 +388,3 @@ def _forget_timer(work: _Work) -> None:
     if work.pending is not None:
         work.pending.cancel()
         work.pending = None
-
-
-def _owner(target: Target) -> dict[str, str]:
-    return {name: target.facts.get(name, "") for name in ("team", "tier")}
-
-
-def _zeros(families: Iterable[Family], target: Target) -> Iterable[Event]:
-    """The counter series of a target that can be foreseen: those whose other labels have closed sets of values."""
-    for family in families:
-        others = [name for name in family.labels if name not in target.labels]
-        if family.kind is Kind.COUNTER and all(name in family.values for name in others):
-            own = {name: target.labels[name] for name in family.labels if name in target.labels}
-            for values in product(*(family.values[name] for name in others)):
-                yield Event(family, own | dict(zip(others, values, strict=True)), 0)

@@ -11,7 +11,7 @@ import difflib
 import json
 import logging
 import math
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -49,7 +49,7 @@ class Single:
     target: Target
     deadline: float
     stream: Stream | None = None
-    wake: Callable[[], Awaitable[object]] | None = None
+    wake: Callable[[], asyncio.Event] | None = None
 
     @property
     def check(self) -> str:

@@ -125,11 +125,14 @@ class Hosts:
 
 
 def _only_for(hosts: Callable[[], frozenset[str]]) -> Middleware:
-    """Refuses requests that name another host: a foreign page whose name was made to resolve to this address."""
+    """Refuses requests that name another host: a foreign page whose name was made to resolve to this address.
+
+    Over TLS a browser has done so, by the certificate; and Alertmanager and Prometheus may call this server as they like.
+    """
 
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
-        if _host(request.headers.get("Host", "")) not in hosts():
+        if not request.secure and _host(request.headers.get("Host", "")) not in hosts():
             log.warning("refused a request for another host than those of external_url and loopback")
             return web.Response(status=403, text="this host name is not served here; set external_url\n")
         return await handler(request)

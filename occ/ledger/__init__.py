@@ -1,10 +1,15 @@
 """Durable counters for what happens on a chain: each event once, whatever reorganises, ends or fails.
 
-    with opened("pools.db", FAMILIES) as ledger:
+    with opened(config.state, FAMILIES) as ledger:
         stream = ledger.stream("ethereum", confirmations=12, start_block=21_000_000, deep_reorgs=Event(DEEP_REORGS, ETHEREUM))
-        page.put("ledger", ledger.columns())                # every counter, from the first page on
-        standing = await stream.advance(source)             # at each head; SourceError when it can not
-        page.put("ledger", ledger.columns())
+        yield Plan((ledger.job(pace, {target: (stream, source)}, check="logs", families=ALL, columns=columns),))
+
+**In an exporter.** That is all of its wiring, in `build`: the poller runs the job as any other, and so owns its time, outcome
+and errors; each read is one `advance`. The job's columns are the totals on disk and, beside them, `columns` of where streams
+stand: all of it is on the page under the key of the job, from the first page on. `ledger.job` keeps the ledger's families from
+the poller, which would begin a second series of each at 0. At a reload the new ledger shares the open file with the old one:
+no event counts twice, whoever is still at work, and in one step the new job's columns take the place of the old one's. Other
+`confirmations` hold from then on; another `start_block` has no effect on a stream that has begun, which is logged.
 
 **What is counted.** A block counts once `confirmations` blocks stand on it. Its amounts, and the block up to which everything
 is counted (the cursor, with its hash), go to disk in one transaction; memory follows the disk. So an end at any instant
@@ -26,11 +31,10 @@ with events all of the newest, and ever fewer behind them, so a fork is found to
 matches, it is another chain: it is counted from where the stream began.
 
 **Counters on the page.** `Page.count` adds floats, and its sum would part from the stored one in the last digit; after a
-restart the counter might go down by that, which Prometheus takes for a reset. So `Ledger.columns` hands over absolute totals
-as columns, to be put under a key of their own: they do not expire. Their families must not be among a job's `families`: the
-poller would begin a second series of the same name at 0.
+restart the counter might go down by that, which Prometheus takes for a reset. So the ledger hands over absolute totals as
+columns, which do not expire.
 
-**The file** belongs to one process at a time, which holds `<name>.lock` beside it. A damaged one is moved aside as
+**The file** belongs to one process at a time, which holds `<name>.lock` beside it, and is shared within it. A damaged one is moved aside as
 `<name>.corrupt-<UTC time>` and everything is counted anew from the start block. One that is not ours, or from a newer version,
 is refused and left as it is. While the disk refuses, nothing is counted, and nothing is lost: it is all still on the chain.
 """

@@ -114,6 +114,14 @@ class Store:
             log.error("%s: damaged (%s): moved aside as %s; counting begins anew", self._path, damage, aside.name)  # noqa: TRY400
             return _connected(self._path)
 
+    @property
+    def replaced(self) -> bool:
+        """Whether another file, or none, is now where the open one was."""
+        try:
+            return not os.path.samestat(self._path.stat(), self._opened)
+        except OSError:
+            return True
+
     def record(self, stream: str, start: int, marks: Sequence[Mark], amounts: Mapping[Series, Amount]) -> State:
         """All or nothing: the stream ends with these marks, those of their seq and later are gone, the amounts are added.
 
@@ -132,16 +140,14 @@ class Store:
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
+        if self.replaced:
+            raise SourceError(Reason.INTERNAL, "ledger: the file was removed or replaced")
         try:
-            if not os.path.samestat(self._path.stat(), self._opened):
-                raise FileNotFoundError
             self._sql.execute("BEGIN IMMEDIATE")
             yield self._sql
             self._sql.execute("COMMIT")
         except sqlite3.Error as error:
             raise SourceError(Reason.INTERNAL, f"ledger: {said(error)}") from error
-        except OSError:
-            raise SourceError(Reason.INTERNAL, "ledger: the file was removed or replaced") from None
         finally:
             if self._sql.in_transaction:
                 with contextlib.suppress(sqlite3.Error):

@@ -140,30 +140,31 @@ class Stream:
         name: str,
         store: Store,
         thread: Executor,
+        busy: asyncio.Lock,
         *,
         confirmations: int,
         start_block: int | None,
         deep_reorgs: Event,
     ) -> None:
-        self._name = name
+        self.name = name
         self._store = store
         self._thread = thread
+        self._busy = busy
         self._confirmations = confirmations
         self._start_block = start_block
         self._deep_reorgs = _summed([deep_reorgs])
         self._ranges: dict[str, _Range] = {}
-        self._busy = asyncio.Lock()
         if self.state and start_block not in {None, self.state.start}:
             log.info("%s: counts from block %d already; start_block has no effect", name, self.state.start)
 
     @property
     def state(self) -> State | None:
         """What is on disk; None before the first `advance`."""
-        return self._store.states.get(self._name)
+        return self._store.states.get(self.name)
 
     @property
     def _cursor(self) -> Mark:
-        return self._store.states[self._name].cursor
+        return self._store.states[self.name].cursor
 
     async def advance(self, source: LogSource, *, ranges: int = RANGES) -> Standing:
         """Counts what is deep enough, at most so many ranges of it, and looks at what is not.
@@ -201,20 +202,20 @@ class Stream:
         """The first mark. It is confirmed, so below `start` where need be; what lies between does not count."""
         start = head + 1 if self._start_block is None else self._start_block
         mark = await _mark(source, 0, min(start - 1, head - self._confirmations))
-        await self._on_disk(lambda: self._store.record(self._name, start, [mark], {}))
-        log.info("%s: counts from block %d", self._name, start)
+        await self._on_disk(lambda: self._store.record(self.name, start, [mark], {}))
+        log.info("%s: counts from block %d", self.name, start)
 
     async def _count(self, mark: Mark, logs: Sequence[Logged]) -> None:
-        start = self._store.states[self._name].start
+        start = self._store.states[self.name].start
 
         def count() -> None:
             sums = _summed(each.event for each in logs if each.block >= start)
-            self._store.record(self._name, start, _marks(mark, logs), sums)
+            self._store.record(self.name, start, _marks(mark, logs), sums)
 
         await self._on_disk(count)
 
     async def _tail(self, source: LogSource, head: int) -> Mapping[Series, float]:
-        start, at, found = self._store.states[self._name].start, self._cursor, list[Logged]()
+        start, at, found = self._store.states[self.name].start, self._cursor, list[Logged]()
         while at.number < head:
             at, logs = await self._read(source, at, head)
             found += logs
@@ -264,12 +265,12 @@ class Stream:
 
     async def _check(self, source: LogSource, head: int) -> None:
         """That what was counted is still part of the chain, as far as the source can see."""
-        cursor, seen = self._cursor, [mark for mark in self._store.states[self._name].marks if mark.number <= head]
+        cursor, seen = self._cursor, [mark for mark in self._store.states[self.name].marks if mark.number <= head]
         if seen and not await _holds(source, seen[-1]):
             await self._go_back(source, seen, head)
         if cursor.number > head:
             raise SourceError(
-                Reason.BAD_RESPONSE, f"{self._name}: the head {head} is below block {cursor.number}, which is counted"
+                Reason.BAD_RESPONSE, f"{self.name}: the head {head} is below block {cursor.number}, which is counted"
             )
 
     async def _go_back(self, source: LogSource, seen: list[Mark], head: int) -> None:
@@ -284,11 +285,11 @@ class Stream:
             fork = await _mark(source, 0, min(seen[0].number, head - self._confirmations))
         if await _holds(source, seen[-1]):
             raise _MovedError
-        error = DeepReorgError(self._name, self._cursor.number, fork.number)
-        start = self._store.states[self._name].start
+        error = DeepReorgError(self.name, self._cursor.number, fork.number)
+        start = self._store.states[self.name].start
 
         def go_back() -> None:  # said there too, so that it is said even when the call is given up meanwhile
-            self._store.record(self._name, start, [fork], self._deep_reorgs)
+            self._store.record(self.name, start, [fork], self._deep_reorgs)
             log.error("%s", error)
 
         await self._on_disk(go_back)

@@ -18,9 +18,13 @@ NOBODY = 65_534
 
 def hold(path: Path) -> None:
     """Has the file open until told to end, or killed."""
-    with opened(path, FAMILIES):
-        say("held")
-        sys.stdin.read()
+    try:
+        with opened(path, FAMILIES):
+            say("held")
+            sys.stdin.read()
+    except LedgerError as error:
+        say(str(error))
+        sys.exit(1)
 
 
 def cramped(path: Path) -> None:

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from occ.errors import Reason, SourceError
-from occ.ledger import DeepReorgError, Standing
+from occ.ledger import DeepReorgError, Logged, Standing, Stream
 from occ.page import Event
 from tests.occ.ledger_chain import (
     DEEP,
@@ -51,6 +51,22 @@ class Mishap:
     def __call__(self, call: int) -> None:
         if call == self.at:
             self.what()
+
+
+class Patient(Node):
+    """Answers a little later, so that others come in between."""
+
+    async def head(self) -> int:
+        await asyncio.sleep(0)
+        return await super().head()
+
+    async def block_hash(self, number: int) -> str:
+        await asyncio.sleep(0)
+        return await super().block_hash(number)
+
+    async def logs(self, first: int, last: int) -> Sequence[Logged]:
+        await asyncio.sleep(0)
+        return await super().logs(first, last)
 
 
 def raising(error: BaseException) -> Callable[[], None]:
@@ -155,6 +171,27 @@ class AnyHistory(RuleBasedStateMachine):
         self.open.__exit__(None, None, None)
         self._start()
         assert shown(self.ledger) == before | {(DEEP.name, "ethereum"): deep_reorgs(self.stream)}
+
+    @rule(steps=st.integers(0, 40), ended=st.booleans())
+    def reload(self, steps: int, ended: bool) -> None:  # noqa: FBT001 - hypothesis hands it over by name
+        """The new one is opened and begins while the old one is at work, which is ended there, or ends by itself."""
+        before = shown(self.ledger)
+        again = self._counting()
+        ledger, stream = again.__enter__()
+        self.runner.run(self._both(stream, steps, ended=ended))
+        self.open.__exit__(None, None, None)
+        self.open, self.ledger, self.stream = again, ledger, stream
+        assert all(shown(ledger)[key] >= value for key, value in before.items())
+
+    async def _both(self, stream: Stream, steps: int, *, ended: bool) -> None:
+        node = Patient(**vars(self.node))
+        old = asyncio.create_task(caught_up(self.stream, node))
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        if ended:
+            old.cancel()
+        for outcome in await asyncio.gather(old, caught_up(stream, node), return_exceptions=True):
+            assert isinstance(outcome, Standing | SourceError | asyncio.CancelledError), outcome
 
     @rule()
     def advance(self) -> None:

@@ -93,7 +93,7 @@ async def site(text: str | None = None, folder: Path | None = None, **others: An
         yield Site(address, "https" if rules.current().tls else "http")
 
 
-async def until(condition: Callable[[], Any], within: float = 10.0) -> None:
+async def until(condition: Callable[[], Any], within: float = 30.0) -> None:
     """Lets the loop go on until the condition holds."""
     async with asyncio.timeout(within):
         while not condition():  # noqa: ASYNC110 - what is waited for tells nobody

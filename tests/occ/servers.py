@@ -4,19 +4,35 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+import socket
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
 from aiohttp import web
-from aiohttp.test_utils import TestServer
+from aiohttp.typedefs import Handler
 
 import occ
 
 CANARY = "c4n4ryc4n4ry"
 
 Wire = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+@asynccontextmanager
+async def listening(handler: Handler, tls: ssl.SSLContext | None = None) -> AsyncIterator[int]:
+    """The port of a server at 127.0.0.1 that lets `handler` answer whatever it is asked."""
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", handler)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=tls).start()
+        yield runner.addresses[0][1]
+    finally:
+        await runner.cleanup()
 
 
 @asynccontextmanager
@@ -30,10 +46,8 @@ async def http(answer: Callable[[Any], Any], **parts: Any) -> AsyncIterator[str]
         body = found if isinstance(found, bytes) else json.dumps(found).encode()
         return web.Response(body=body, **({"content_type": "application/json"} | parts))
 
-    app = web.Application()
-    app.router.add_post("/{tail:.*}", handle)
-    async with TestServer(app) as server:
-        yield secret_url(server.port)
+    async with listening(handle) as port:
+        yield secret_url(port)
 
 
 @asynccontextmanager
@@ -54,6 +68,14 @@ async def wire(talk: Wire) -> AsyncIterator[str]:
         yield secret_url(server.sockets[0].getsockname()[1])
     finally:
         server.close()
+
+
+@contextmanager
+def refusing() -> Iterator[int]:
+    """A port that refuses connections: bound, so that nobody else can have it, and never listening."""
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        yield bound.getsockname()[1]
 
 
 def secret_url(port: int | None, scheme: str = "http", host: str = "127.0.0.1") -> str:

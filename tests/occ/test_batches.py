@@ -17,7 +17,8 @@ from occ.batches import REPROBE_SECONDS, BatchLimit
 from occ.config import Secret
 from occ.errors import RateLimitError, Reason, RpcError, SourceError
 from occ.jsonrpc import AT_ONCE, BATCH, Call, Client, Request
-from tests.occ.servers import CANARY, http, ours
+from tests.occ.served import until
+from tests.occ.servers import CANARY, http, listening, ours
 
 Reply = Callable[[Any], Any]
 
@@ -329,6 +330,8 @@ class TestOneBadCall:
 
 async def test_single_calls_go_side_by_side_but_not_all_at_once() -> None:
     under_way, most = 0, 0
+    go_on = asyncio.Event()
+    go_on.set()
 
     async def handle(request: web.Request) -> web.Response:
         nonlocal under_way, most
@@ -337,39 +340,41 @@ async def test_single_calls_go_side_by_side_but_not_all_at_once() -> None:
             return web.json_response(refusal())
         under_way += 1
         most = max(most, under_way)
-        await asyncio.sleep(0.01)
+        await go_on.wait()
         under_way -= 1
         return web.Response(body=json.dumps({"id": question["id"], "result": 1}), content_type="application/json")
 
-    app = web.Application()
-    app.router.add_post("/", handle)
     async with (
-        aiohttp.test_utils.TestServer(app) as server,
+        listening(handle) as port,
         aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session,
     ):
-        client = Client(session, Secret(str(server.make_url("/"))))
+        client = Client(session, Secret(f"http://127.0.0.1:{port}/"))
         await client.batch(calls(2))
-        assert await client.batch(calls(40)) == [1] * 40
+        go_on.clear()
+        batch = asyncio.create_task(client.batch(calls(40)))
+        await until(lambda: under_way == AT_ONCE)
+        assert (await session.post(f"http://127.0.0.1:{port}/", json=[])).status == 200
+        go_on.set()
+        assert await batch == [1] * 40
     assert most == AT_ONCE
 
 
 async def test_a_batch_that_is_given_up_leaves_nothing_behind() -> None:
-    never = asyncio.Event()
+    never, patience = asyncio.Event(), asyncio.timeout(None)
 
     async def handle(request: web.Request) -> web.Response:
         if isinstance(await request.json(), list):
             return web.json_response(refusal())
+        patience.reschedule(asyncio.get_running_loop().time())
         await never.wait()
         raise AssertionError
 
-    app = web.Application()
-    app.router.add_post("/", handle)
-    async with aiohttp.test_utils.TestServer(app) as server, aiohttp.ClientSession() as session:
+    async with listening(handle) as port, aiohttp.ClientSession() as session:
         seen: list[Request] = []
-        client = Client(session, Secret(str(server.make_url("/"))), seen.append)
+        client = Client(session, Secret(f"http://127.0.0.1:{port}/"), seen.append)
         before = asyncio.all_tasks()
         with pytest.raises(TimeoutError):
-            async with asyncio.timeout(0.2):
+            async with patience:
                 await client.batch(calls(20))
         assert ours(before) == []
         assert seen[-1].error is not None

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import resource
+import threading
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import aiohttp
+import bcrypt
 import pytest
 from aiohttp import web
 
+from occ.auth import AT_ONCE, WAITING_PER_ADDRESS
 from occ.connections import MOST, most_connections
 from occ.flags import Address
 from occ.web import CONNECTIONS, serving
 from tests.occ.certificates import Authority
-from tests.occ.served import LINES, Site, app, site, until
+from tests.occ.served import LINES, PASSWORD, Site, app, hashed, site, until
 
 TLS = "tls_server_config:\n  cert_file: server.crt\n  key_file: server.key\n"
 HEAD = b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n"
@@ -39,14 +44,14 @@ async def crowd(port: int, number: int, says: bytes = b"") -> AsyncIterator[list
 
 
 async def scraped(server: Site, *flags: str | Path) -> bool:
-    answer = await server.curl("/metrics", "--max-time", "2", *flags)
+    answer = await server.curl("/metrics", *flags)
     return (answer.status, answer.body.startswith(LINES)) == (200, True)
 
 
 async def ended(client: Client) -> bool:
     """Whether the server has ended this connection, rather than answer."""
     try:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             return await client[0].read() == b""
     except ConnectionError:
         return True
@@ -135,17 +140,51 @@ async def test_a_client_that_takes_none_of_its_answer_does_not_hold_up_others() 
 
 async def test_and_is_cut_off_in_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("occ.connections.TAKEN_WITHIN", 0.1)
-    made = app()
-    made.router.add_get("/large", _large)
+    made, asked = app(), list[web.Request]()
+
+    async def large(request: web.Request) -> web.Response:
+        asked.append(request)
+        return await _large(request)
+
+    made.router.add_get("/large", large)
     ask = b"GET /large HTTP/1.1\r\nHost: localhost\r\n\r\n"
     async with serving(made, Address("127.0.0.1", 0)) as address, crowd(address.port, 3, ask):
         [connections] = made[CONNECTIONS]
-        await until(lambda: len(connections) == 3)
+        await until(lambda: len(asked) == 3)
         await until(lambda: len(connections) == 0)
 
 
 async def _large(_: web.Request) -> web.Response:
     return web.Response(body=b"x" * 10_000_000)
+
+
+async def test_guessing_passwords_does_not_keep_a_scrape_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    right, wrong = (aiohttp.encode_basic_auth("prometheus", password) for password in (PASSWORD, "guess"))
+    at_work, go_on = list[bytes](), threading.Event()
+
+    def held(password: bytes, _hashed: bytes) -> bool:
+        at_work.append(password)
+        return not go_on.wait(30)
+
+    async with (
+        site(f"basic_auth_users: {{prometheus: {hashed()}}}", tmp_path) as server,
+        aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session,
+    ):
+
+        async def status(login: str) -> int:
+            async with session.get(f"{server.url}/metrics", headers={"Authorization": login}) as response:
+                return response.status
+
+        assert await status(right) == 200
+        monkeypatch.setattr(bcrypt, "checkpw", held)
+        guesses = [asyncio.create_task(status(wrong)) for _ in range(200)]
+        await until(lambda: len(at_work) == AT_ONCE)
+        await until(lambda: sum(not guess.done() for guess in guesses) == WAITING_PER_ADDRESS)
+        assert await status(right) == 200
+        assert sum(not guess.done() for guess in guesses) == WAITING_PER_ADDRESS
+        go_on.set()
+        answers = Counter(await asyncio.gather(*guesses))
+        assert answers == {401: WAITING_PER_ADDRESS, 503: 200 - WAITING_PER_ADDRESS}
 
 
 class TestWhatIsNoHttp:
@@ -170,7 +209,7 @@ class TestWhatIsNoHttp:
         self, said: bytes, caplog: pytest.LogCaptureFixture
     ) -> None:
         async with site() as server, crowd(server.address.port, 1, said) as [(reader, _)]:
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(30):
                 answer = await reader.read()
             assert answer.split(b"\r\n")[0].split(b" ")[1] == b"400"
             assert await scraped(server)
@@ -191,7 +230,7 @@ class TestWhatIsNoHttp:
     )
     async def test_what_is_odd_is_answered_as_it_should_be(self, said: bytes, status: bytes) -> None:
         async with site() as server, crowd(server.address.port, 1, said) as [(reader, _)]:
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(30):
                 answer = await reader.read()
             assert answer.split(b"\r\n")[0].split(b" ")[1] == status
 

@@ -91,7 +91,7 @@ class TestDebug:
             "series": 1,
         }
         assert (job["interval_seconds"], job["timeout_seconds"], job["stale_after_seconds"]) == (3600.0, 5.0, 60.0)
-        assert 0 <= job["last_duration_seconds"] < 1
+        assert job["last_duration_seconds"] >= 0
         assert 3000 < job["due_in_seconds"] <= 3800
         [down] = job["down"]
         assert (down["target"], down["reason"], down["failures_in_a_row"]) == ("eth/gone", "auth", 1)
@@ -143,7 +143,7 @@ class TestDebug:
                 lag = (await self.gathered(found))["event_loop_lag_seconds"]
                 return lag["last"] is not None and lag["worst_of_a_minute"] >= lag["last"] >= 0
 
-            assert await asked(known, 10)
+            assert await asked(known, 60)
 
     @pytest.mark.parametrize(
         ("query", "accept", "kind"),
@@ -189,7 +189,7 @@ class TestLanding:
         assert "<title>occ house</title>" in text
         assert "An exporter of &lt;tests&gt;." in text
         assert '<p class="big bad">1 of 2 targets up</p>' in text
-        assert re.search(r"last read: \d s ago", text)
+        assert re.search(r"last read: \d+ s ago", text)
         assert "Down in evm: 1 auth" in text
         assert "eth/gone" in text
         assert "last success: never" in text

@@ -15,6 +15,7 @@ from occ.metrics import KERNEL_FAMILIES, Catalogue
 from occ.page import Page
 from occ.poller import Poller
 from tests.occ.samples import rows, sample
+from tests.occ.servers import listening
 
 CANARY = "c4n4ry-k3y"
 
@@ -24,15 +25,8 @@ async def answering(status: int) -> AsyncIterator[str]:
     async def handler(_: web.Request) -> web.Response:
         return web.Response(status=status, headers={"Location": "http://127.0.0.1:1/"} if status < 400 else {})
 
-    app = web.Application()
-    app.router.add_get("/{path:.*}", handler)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        yield f"http://127.0.0.1:{runner.addresses[0][1]}/{CANARY}"
-    finally:
-        await runner.cleanup()
+    async with listening(handler) as port:
+        yield f"http://127.0.0.1:{port}/{CANARY}"
 
 
 async def page(**urls: str) -> bytes:

@@ -14,7 +14,6 @@ from pathlib import Path
 import aiohttp
 import pytest
 from aiohttp import web
-from aiohttp.test_utils import TestServer, unused_port
 
 from demo.chain import CHAIN_ID, Anvil
 from occ import http
@@ -26,7 +25,8 @@ from occ.metrics import KERNEL_FAMILIES, PHASES, Catalogue
 from occ.page import Page
 from tests.occ.certificates import Authority, Pair
 from tests.occ.samples import sample
-from tests.occ.servers import CANARY
+from tests.occ.served import until
+from tests.occ.servers import CANARY, listening, refusing
 
 CHAIN = Call("eth_chainId")
 
@@ -69,19 +69,8 @@ async def served(handler: object = answering, tls: ssl.SSLContext | None = None)
         assert isinstance(response, web.StreamResponse)
         return response
 
-    app = web.Application()
-    app.router.add_route("*", "/{tail:.*}", handle)
-    async with TestServer(app, scheme="https" if tls else "http") as server:
-        if tls is None:
-            yield f"127.0.0.1:{server.port}"
-            return
-    runner = web.AppRunner(app)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=tls).start()
-        yield f"localhost:{runner.addresses[0][1]}"
-    finally:
-        await runner.cleanup()
+    async with listening(handle, tls) as port:
+        yield f"{'localhost' if tls else '127.0.0.1'}:{port}"
 
 
 def server_tls(pair: Pair) -> ssl.SSLContext:
@@ -152,22 +141,23 @@ class TestPhases:
             with pytest.raises(SourceError, match="TLS failed"):
                 await http.ask(stranger, "POST", f"https://{address}/", b"{}")
         assert counts(page) == {"dns": 1, "connect": 0, "tls": 0, "first_byte": 0, "total": 1}
-        with pytest.raises(SourceError, match="can not connect"):
-            await http.ask(session, "POST", f"http://127.0.0.1:{unused_port()}/", b"{}")
+        with refusing() as port, pytest.raises(SourceError, match="can not connect"):
+            await http.ask(session, "POST", f"http://127.0.0.1:{port}/", b"{}")
         assert counts(page) == {"dns": 1, "connect": 0, "tls": 0, "first_byte": 0, "total": 2}
 
     async def test_one_that_is_given_up_took_as_long_as_it_took(
         self, page: Page, session: aiohttp.ClientSession
     ) -> None:
-        over = asyncio.Event()
+        over, patience = asyncio.Event(), asyncio.timeout(None)
 
         async def wait(_: web.Request) -> web.Response:
+            patience.reschedule(asyncio.get_running_loop().time() + 0.1)
             await over.wait()
             return web.Response()
 
         async with served(wait) as address:
             with pytest.raises(TimeoutError):
-                async with asyncio.timeout(0.1):
+                async with patience:
                     await http.ask(session, "POST", f"http://{address}/", b"{}")
             over.set()
         assert counts(page) == {"dns": 0, "connect": 1, "tls": 0, "first_byte": 0, "total": 1}
@@ -180,13 +170,15 @@ class TestPhases:
             response = web.StreamResponse()
             await response.prepare(request)
             await response.write(b"{")
+            await until(lambda: counts(page)["first_byte"] == 1)
+            assert counts(page)["total"] == 0
             await asyncio.sleep(0.1)
             await response.write(b"}")
             return response
 
         async with served(slow) as address:
-            await http.ask(session, "GET", f"http://{address}/")
-        assert seconds(page, "total") >= 0.09 > seconds(page, "first_byte")
+            assert await http.ask(session, "GET", f"http://{address}/") == {}
+        assert seconds(page, "total") - seconds(page, "first_byte") >= 0.09
 
     async def test_a_websocket_has_those_of_its_connection(self, page: Page, session: aiohttp.ClientSession) -> None:
         async with Anvil() as chain, Client(session, Secret(chain.ws_url.replace("127.0.0.1", "localhost"))) as client:
@@ -215,17 +207,22 @@ class TestSession:
 
     async def test_no_more_than_so_many_connections_per_host(self, session: aiohttp.ClientSession) -> None:
         under_way = most = 0
+        go_on = asyncio.Event()
 
         async def count(_: web.Request) -> web.Response:
             nonlocal under_way, most
             under_way += 1
             most = max(most, under_way)
-            await asyncio.sleep(0.01)
+            await go_on.wait()
             under_way -= 1
             return web.json_response({})
 
-        async with served(count) as address:
-            await asyncio.gather(*(http.ask(session, "POST", f"http://{address}/", b"{}") for _ in range(100)))
+        async with served(count) as address, served() as another:
+            asking = [asyncio.create_task(http.ask(session, "POST", f"http://{address}/", b"{}")) for _ in range(100)]
+            await until(lambda: under_way == PER_HOST)
+            await http.ask(session, "POST", f"http://{another}/", b"{}")
+            go_on.set()
+            await asyncio.gather(*asking)
         assert most == PER_HOST
 
     async def test_websockets_take_none_of_them(self, session: aiohttp.ClientSession) -> None:
@@ -233,7 +230,7 @@ class TestSession:
             watching = [Client(session, Secret(chain.ws_url)) for _ in range(PER_HOST + 1)]
             for client in watching:
                 await client.call(CHAIN)
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(30):
                 assert await Client(session, Secret(chain.url)).call(CHAIN) == hex(CHAIN_ID)
             for client in watching:
                 await client.close()

@@ -46,6 +46,10 @@ class TestPace:
         pace = Pace(interval=300, timeout=3, stale_after=900, patience=30)
         assert {pace.wait_after(failures) for failures in range(9)} == {300}
 
+    def test_with_a_retry_a_target_is_asked_again_long_before_the_interval_is_over(self) -> None:
+        pace = Pace(interval=600, timeout=3, stale_after=1800, retry=5)
+        assert [pace.wait_after(failures) for failures in range(1, 10)] == [5, 10, 20, 40, 80, 160, 320, 600, 600]
+
     @given(st.integers(0, 10**9))
     def test_no_number_of_failures_is_too_much_to_count(self, failures: int) -> None:
         assert 5 <= Pace(5, 3, 60, 30).wait_after(failures) <= 30

@@ -832,16 +832,29 @@ def test_a_second_process_is_refused_until_the_first_has_ended_however(path: Pat
     assert not list(path.parent.glob("*.corrupt-*"))
 
 
-def test_nobody_else_in_this_process_gets_it_either(path: Path) -> None:
-    with counting(path), pytest.raises(LedgerError, match="another process"):
-        counting(path).__enter__()
-    with counting(path):
-        pass
+def test_another_process_is_refused_until_the_last_of_this_one_has_closed_it(path: Path) -> None:
+    with child("hold", path) as holder:
+        assert holder.stdout
+        assert holder.stdout.readline() == "held\n"
+        holder.kill()
+    link = path.with_name("link.db")
+    link.symlink_to(path)
+    first, second = counting(path), counting(link)
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)
+    with child("hold", path) as other:
+        said, _ = other.communicate(timeout=30)
+    assert (said, other.returncode) == (f"{path}: another process counts in this file\n", 1)
+    second.__exit__(None, None, None)
+    with child("hold", path) as other:
+        said, _ = other.communicate(timeout=30)
+    assert (said, other.returncode) == ("held\n", 0)
 
 
 def test_a_folder_or_file_that_may_not_be_written_is_named(path: Path) -> None:
     with child("unwritable", path) as process:
-        said, _ = process.communicate(timeout=30)
+        said, _ = process.communicate(timeout=120)
     assert said.splitlines() == [
         "FOLDER/new.db: Permission denied",
         "FOLDER/there.db: the file is read-only",
@@ -851,13 +864,13 @@ def test_a_folder_or_file_that_may_not_be_written_is_named(path: Path) -> None:
 
 def test_where_no_file_may_grow_nothing_is_counted_and_counting_goes_on_when_they_may(path: Path) -> None:
     with child("cramped", path) as process:
-        said, _ = process.communicate(timeout=30)
+        said, _ = process.communicate(timeout=120)
     assert said.splitlines() == ["internal: ledger: the disk fails to read or write"] * 2 + ["all counted"]
 
 
 def test_killed_at_any_instant_totals_and_cursor_agree(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "tests.occ.ledger_killed", str(tmp_path)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=240)
     assert done.returncode == 0, done.stderr
     report = json.loads(done.stdout)
     assert report["events"] > 1000
@@ -943,14 +956,14 @@ async def test_a_slow_disk_does_not_hold_up_the_loop_and_a_call_given_up_meanwhi
     def before(_: sqlite3.Connection, statement: str) -> None:
         if statement == "COMMIT":
             writing.set()
-            assert slow.wait(10)
+            assert slow.wait(60)
 
     with counting(path) as (_, stream):
         await caught_up(stream, Node(chain))
         chain.mine(5, swap())
         disk(before)
         call = asyncio.create_task(stream.advance(Node(chain)))
-        assert await asyncio.to_thread(writing.wait, 10)
+        assert await asyncio.to_thread(writing.wait, 60)
         call.cancel()
         with pytest.raises(asyncio.CancelledError):
             await call
@@ -960,6 +973,102 @@ async def test_a_slow_disk_does_not_hold_up_the_loop_and_a_call_given_up_meanwhi
         assert not again.done()
         slow.set()
         await again
+        assert totals(stream) == confirmed(chain)
+
+
+# --- opened again before it is closed, as at a reload -----------------------------------------------------------------
+
+
+async def test_both_see_the_totals_and_the_cursor_of_the_file_whoever_moves_them(path: Path) -> None:
+    chain = busy_chain()
+    with counting(path) as (old_ledger, old):
+        await caught_up(old, Node(chain))
+        with counting(path) as (new_ledger, new):
+            assert shown(new_ledger) == shown(old_ledger)
+            chain.mine(5, swap())
+            node = Node(chain)
+            await caught_up(new, node)
+            assert node.asked[0][0] == chain.head - CONFIRMATIONS - 4
+            assert shown(old_ledger) == shown(new_ledger)
+            assert old.state is new.state
+        chain.mine(5, swap())
+        await caught_up(old, Node(chain))
+        assert totals(old) == confirmed(chain)
+
+
+@settings(max_examples=60)
+@given(
+    st.lists(st.tuples(st.integers(0, 12), st.integers(0, 40), st.integers(0, 9)), min_size=1, max_size=8),
+    st.integers(0, 1000),
+)
+def test_whatever_a_reload_changes_each_event_counts_once(reloads: list[tuple[int, int, int]], seed: int) -> None:
+    """Of confirmations, start block and growth of the chain at each reload; the first start block is the one that holds."""
+
+    async def live(path: Path) -> None:
+        chance, chain, first, deepest = random.Random(seed), Chain(), reloads[0][1], -1
+        with contextlib.ExitStack() as running:
+            for confirmations, start, blocks in reloads:
+                again = counting(path, confirmations=confirmations, start_block=start)
+                (ledger, stream), before = again.__enter__(), running.pop_all()
+                seen = shown(ledger)
+                before.close()
+                running.push(again)
+                for _ in range(blocks):
+                    chain.mine(1, random_events(chance, chance.randrange(3)))
+                standing = await caught_up(stream, Node(chain))
+                deepest = max(deepest, chain.head - confirmations)
+                assert totals(stream) == stored(path) == chain.recount(first, deepest)
+                tail = chain.recount(max(deepest + 1, first), chain.head)
+                assert standing.unconfirmed == {key: float(amount) for key, amount in tail.items()}
+                assert all(shown(ledger)[key] >= value for key, value in seen.items())
+                assert deep_reorgs(stream) == 0
+
+    with tempfile.TemporaryDirectory() as folder:
+        asyncio.run(live(Path(folder, "a.db")))
+
+
+async def test_what_the_old_one_has_left_to_a_slow_disk_when_it_is_ended_counts_once(path: Path, disk: Any) -> None:
+    chain, slow, writing = busy_chain(), threading.Event(), threading.Event()
+
+    def before(_: sqlite3.Connection, statement: str) -> None:
+        if statement == "COMMIT":
+            writing.set()
+            assert slow.wait(30)
+
+    with contextlib.ExitStack() as old_one, contextlib.ExitStack() as new_one:
+        _, old = old_one.enter_context(counting(path))
+        await caught_up(old, Node(chain))
+        chain.mine(5, swap())
+        disk(before)
+        call = asyncio.create_task(old.advance(Node(chain)))
+        assert await asyncio.to_thread(writing.wait, 30)
+        _, new = new_one.enter_context(counting(path))
+        call.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await call
+        old_one.close()
+        again = asyncio.create_task(caught_up(new, Node(chain)))
+        for _ in range(5):
+            await asyncio.sleep(0)
+        assert not again.done()
+        slow.set()
+        await again
+        assert totals(new) == confirmed(chain)
+
+
+async def test_a_file_removed_or_replaced_while_it_is_in_use_is_not_opened_again(path: Path) -> None:
+    chain = busy_chain()
+    with counting(path) as (_, stream):
+        await caught_up(stream, Node(chain))
+        kept = path.rename(path.with_name("elsewhere.db"))
+        for replaced in (False, True):
+            if replaced:
+                path.touch()
+            with pytest.raises(LedgerError, match=r"pools.db: the file was removed or replaced while it is in use"):
+                counting(path).__enter__()
+        kept.rename(path)
+        chain.mine(5, swap())
+        await caught_up(stream, Node(chain))
         assert totals(stream) == confirmed(chain)
 
 

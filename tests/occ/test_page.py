@@ -239,6 +239,13 @@ def test_rows_that_are_the_same_object_are_written_once(page: Page) -> None:
     assert Counting.written == 1
 
 
+def test_a_family_comes_and_goes_with_its_values_while_its_rows_stay(page: Page) -> None:
+    for value in (None, 1, None, 2):
+        page.put("job", [peers(value, None)])
+        for style in Format:
+            assert (b"# TYPE rpc_peers" in page.render(style)) == (value is not None)
+
+
 def test_rows_that_are_another_object_are_looked_at_anew(page: Page) -> None:
     page.put("job", [peers(1, rows=({"node": "a"},))])
     page.put("job", [peers(1, rows=({"node": "b"},))])
@@ -270,6 +277,8 @@ _WRONG: Sequence[tuple[str, Column, str]] = [
     ("twice a row", Column(PEERS, ({"node": "a"}, {"node": "a"}), (1, 2)), "rpc_peers: two rows with the same labels"),
     ("no number", Column(PEERS, A_AND_B, (1, cast("float", "many"))), "rpc_peers: a value that is no number"),
     ("no number at all", Column(PEERS, A_AND_B, (1, cast("float", object()))), "rpc_peers: a value that is no number"),
+    ("a list", Column(PEERS, A_AND_B, (1, cast("float", []))), "rpc_peers: a value that is no number"),
+    ("a mapping", Column(PEERS, A_AND_B, (1, cast("float", {}))), "rpc_peers: a value that is no number"),
     ("odd entity label", Column(UP, ({"target": "a", "a b": "c"},), (1,)), "occ_up: labels target, a b where target belong"),
 ]  # fmt: skip
 
@@ -281,6 +290,14 @@ def test_a_wrong_column_is_refused_and_nothing_changes(page: Page, column: Colum
     with pytest.raises(CatalogueError, match=f"^{re.escape(message)}$"):
         page.put("job", [Column(HEAD, A_AND_B, (9, 9)), column])
     assert page.render() == before
+
+
+def test_nor_does_a_column_before_it_whose_rows_were_there_already(page: Page) -> None:
+    page.put("job", [peers(1, 2)])
+    with pytest.raises(CatalogueError):
+        page.put("job", [peers(5, 6), Column(HEAD, A_AND_B, (9,))])
+    page.put("other", [Column(ALONE, ({},), (1,))])
+    assert rows(page.render(), "rpc_peers") == {"a": 1, "b": 2}
 
 
 def test_a_column_that_fails_while_it_is_made_changes_nothing_either(page: Page) -> None:

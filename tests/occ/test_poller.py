@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from occ.errors import RateLimitError, Reason, SourceError
-from occ.job import Aged, Job, Pace, Readings, Target
+from occ.job import Job, Pace, Readings, Target
 from occ.metrics import Family
 from occ.page import Column, Event
 from occ.poller import JITTER, PUBLISH_INTERVAL, Board
@@ -27,7 +27,6 @@ from tests.occ.far import (
     PACE,
     PEERS,
     READS,
-    TOTAL_PEERS,
     After,
     Far,
     count_reads,
@@ -41,73 +40,6 @@ from tests.occ.far import (
 )
 from tests.occ.samples import parsed, rows, sample
 from tests.virtual import EPOCH, clock, on_virtual_time
-
-KERNEL_GAUGES = ("occ_target_configured", "occ_target_up", "occ_target_stale")
-
-
-class TestFirstPage:
-    """What is there before anything was read."""
-
-    @on_virtual_time
-    async def test_every_target_is_configured_not_up_and_stale(self) -> None:
-        body = poller(job(Far({"a": 1, "b": 2}))).render()
-        for name in ("a", "b"):
-            labels = {"exporter": "nodes", "target": f"eth/{name}", "check": "evm", "node": name}
-            assert [sample(body, family, **labels) for family in KERNEL_GAUGES] == [1, 0, 1]
-
-    @on_virtual_time
-    async def test_instants_that_have_not_been_are_absent(self) -> None:
-        body = poller(job(Far({"a": 1}))).render()
-        assert sample(body, "occ_target_last_success_timestamp_seconds") is None
-        assert sample(body, "occ_target_last_attempt_timestamp_seconds") is None
-        assert sample(body, "rpc_peers") is None
-
-    @on_virtual_time
-    async def test_errors_of_every_reason_are_at_0(self) -> None:
-        body = poller(job(Far({"a": 1}))).render()
-        assert rows(body, "occ_target_errors_total") == dict.fromkeys(map(str, Reason), 0.0)
-
-    @on_virtual_time
-    async def test_every_counter_series_that_can_be_foreseen_is_at_0(self) -> None:
-        body = poller(job(Far({"a": 1, "b": 2}))).render()
-        assert rows(body, "rpc_reads_total") == {"a": 0, "b": 0}
-        assert rows(body, "rpc_moves_total") == {"a,up": 0, "a,down": 0, "b,up": 0, "b,down": 0}
-
-    @on_virtual_time
-    async def test_a_series_that_can_not_be_foreseen_is_not_made_up(self) -> None:
-        assert rows(poller(job(Far({"a": 1}))).render(), "rpc_seen_total") == {}
-
-    @on_virtual_time
-    async def test_it_says_whose_each_target_is(self) -> None:
-        body = poller(job(Far({"a": 1}))).render()
-        assert (
-            sample(body, "occ_target_info", exporter="nodes", target="eth/a", node="a", team="infra", tier="1") == 1.0
-        )
-
-    @on_virtual_time
-    async def test_a_target_of_two_checks_has_one_owner_and_an_outcome_for_each(self) -> None:
-        far = Far({"a": 1})
-        body = poller(job(far), job(far, check="other", columns=_no_columns)).render()
-        assert sample(body, "occ_target_info", target="eth/a") == 1.0
-        assert rows(body, "occ_target_configured") == {"evm": 1, "other": 1}
-
-    @on_virtual_time
-    async def test_sizes_and_durations_of_each_check_are_there(self) -> None:
-        body = poller(job(Far({"a": 1}))).render()
-        assert sample(body, "occ_series", exporter="nodes", check="evm") == 0.0
-        assert sample(body, "occ_series_limit_exceeded_total", exporter="nodes", check="evm") == 0.0
-        assert sample(body, "occ_poll_duration_seconds_count", exporter="nodes", check="evm") == 0.0
-
-    @on_virtual_time
-    async def test_nothing_foreseeable_is_added_by_the_first_read(self) -> None:
-        polling = poller(job(Far({"a": 1})))
-        before = {name for name, _ in parsed(polling.render())}
-        await polling.once()
-        assert {name for name, _ in parsed(polling.render())} - before == {
-            "rpc_peers",
-            "occ_target_last_success_timestamp_seconds",
-            "occ_target_last_attempt_timestamp_seconds",
-        }
 
 
 class TestPace:
@@ -277,6 +209,34 @@ class TestBackOff:
             "eth/a (evm): down: connect: can not connect",
             "eth/a (evm): up again after 3 failed reads",
         ]
+
+
+class TestRetry:
+    """A target that is read rarely, and asked again soon when that has failed."""
+
+    RARELY = Pace(interval=600, timeout=3, stale_after=1800, retry=10)
+
+    @on_virtual_time
+    async def test_what_answers_is_read_once_per_interval(self) -> None:
+        far = Far({"a": 1, "b": DOWN})
+        async with running(poller(job(far, self.RARELY))):
+            await asyncio.sleep(1900)
+        assert far.times("a") == [0.5, 600.5, 1200.5, 1800.5]
+
+    @on_virtual_time
+    async def test_what_fails_is_asked_again_soon_and_then_ever_less_often(self) -> None:
+        far = Far({"a": 1, "b": DOWN})
+        async with running(poller(job(far, self.RARELY))):
+            await asyncio.sleep(640)
+        assert far.times("b") == [0.5, 10.5, 30.5, 70.5, 150.5, 310.5, 630.5]
+
+    @on_virtual_time
+    async def test_what_has_come_back_is_read_rarely_again(self) -> None:
+        answers = itertools.chain([DOWN, DOWN], itertools.repeat(1))
+        far = Far({"a": lambda: next(answers)})
+        async with running(poller(job(far, self.RARELY))):
+            await asyncio.sleep(1300)
+        assert far.times("a") == [0.5, 10.5, 30.5, 630.5, 1230.5]
 
 
 class TestLifetime:
@@ -514,81 +474,6 @@ class _Broken:
 
     def events(self, _before: Any, _reading: Any) -> Iterable[Event]:
         return ()
-
-
-class TestDerived:
-    """What needs several targets."""
-
-    @staticmethod
-    def total(board: Board) -> Iterable[Column]:
-        fresh = board["evm"].values()
-        if fresh:
-            yield Column(TOTAL_PEERS, ({},), (sum(aged.reading for aged in fresh),))
-
-    @on_virtual_time
-    async def test_it_is_made_of_all_fresh_readings(self) -> None:
-        polling = poller(job(Far({"a": 1, "b": 2})), derive=self.total)
-        await polling.once()
-        assert sample(polling.render(), "chain_peers") == 3.0
-
-    @on_virtual_time
-    async def test_it_vanishes_with_its_inputs(self) -> None:
-        answers = itertools.chain([1], itertools.repeat(DOWN))
-        polling = poller(job(Far({"a": lambda: next(answers)})), derive=self.total)
-        async with running(polling):
-            await asyncio.sleep(30)
-            assert sample(polling.render(), "chain_peers") == 1.0
-            await asyncio.sleep(1)
-            assert b"chain_peers" not in polling.render()
-
-    @on_virtual_time
-    async def test_it_sees_when_a_reading_came_and_whether_its_target_still_answers(self) -> None:
-        boards: list[Board] = []
-        answers = itertools.chain([7], itertools.repeat(DOWN))
-
-        def derive(board: Board) -> Iterable[Column]:
-            boards.append(board)
-            return ()
-
-        far = Far({"a": lambda: next(answers)})
-        async with running(poller(job(far), derive=derive)):
-            await asyncio.sleep(15)
-        (a,) = targets("a")
-        assert boards[0] == {"evm": {}}
-        assert {"evm": {a: Aged(7, EPOCH + 0.5, up=True)}} in boards
-        assert boards[-1] == {"evm": {a: Aged(7, EPOCH + 0.5, up=False)}}
-
-    @on_virtual_time
-    async def test_jobs_of_one_check_are_seen_as_one(self) -> None:
-        polling = poller(job(Far({"a": 1})), job(Far({"b": 2}), columns=_no_columns), derive=self.total)
-        await polling.once()
-        assert sample(polling.render(), "chain_peers") == 3.0
-
-
-class TestSeriesLimit:
-    @on_virtual_time
-    async def test_what_is_left_out_is_counted_and_logged_once(self, caplog: pytest.LogCaptureFixture) -> None:
-        polling = poller(job(Far({"a": 1, "b": 2, "c": 3})), limit=2)
-        async with running(polling):
-            await asyncio.sleep(25)
-        body = polling.render()
-        assert b"rpc_peers" not in body
-        assert (sample(body, "occ_series_limit_exceeded_total") or 0.0) >= 3.0
-        assert caplog.messages == ["limits.series is reached: 3 series of evm are left out"]
-
-    @on_virtual_time
-    async def test_what_is_known_of_the_targets_is_never_left_out(self) -> None:
-        polling = poller(job(Far({"a": 1, "b": 2, "c": 3})), limit=2)
-        async with running(polling):
-            await asyncio.sleep(25)
-        assert [up(polling, name) for name in "abc"] == [1.0, 1.0, 1.0]
-        assert len(rows(polling.render(), "occ_target_errors_total")) == 3 * len(Reason)
-
-    @on_virtual_time
-    async def test_how_many_series_a_check_shows_is_on_the_page(self) -> None:
-        polling = poller(job(Far({"a": 1, "b": DOWN, "c": 3})))
-        await polling.once()
-        assert sample(polling.render(), "occ_series", check="evm") == 2.0
 
 
 class TestBeginningAndEnd:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -20,8 +21,10 @@ interval: 1h
 nodes:
   - {name: a, peers: 5, url: "http://node.example/v2/c4n4ry-k3y"}
   - {name: gone, fails: auth}
-  - {name: slow, takes: 30s}
+  - {name: slow, takes: 1h}
 """
+PATIENT = f"timeout: 1h{TEXT}"
+"""A probe of `slow` ends in an hour, if nothing else ends it."""
 
 
 @asynccontextmanager
@@ -31,13 +34,14 @@ async def desk(folder: Path, text: str = TEXT) -> AsyncIterator[Open]:
 
 
 async def test_it_shows_what_the_target_says_now_and_nothing_of_the_others(tmp_path: Path) -> None:
+    before = time.time()
     async with desk(tmp_path) as exporter:
         status, text = await exporter.get("/probe?target=eth/a")
     page = text.encode()
     assert status == 200
     assert sample(page, "rpc_peers", node="a") == 5.0
     assert sample(page, "occ_target_up", target="eth/a", exporter="house", check="evm") == 1.0
-    assert sample(page, "occ_target_last_success_timestamp_seconds", node="a") == pytest.approx(time.time(), abs=5)
+    assert before <= (sample(page, "occ_target_last_success_timestamp_seconds", node="a") or 0.0) <= time.time()
     assert sample(page, "occ_poll_duration_seconds_count", check="evm") == 1.0
     assert not {labels for _, labels in parsed(page) if {("node", "gone"), ("node", "slow")} & labels}
     assert not any(name.startswith(("process_", "python_")) for name, _ in parsed(page))
@@ -92,18 +96,23 @@ async def test_without_a_target_that_there_is_it_is_400(tmp_path: Path, query: s
 
 
 class TestDeadline:
-    async def test_it_is_the_target_s_own(self, tmp_path: Path) -> None:
-        async with desk(tmp_path, TEXT.replace("interval: 1h", "interval: 1h\ntimeout: 100ms")) as exporter:
-            began = time.monotonic()
-            _, text = await exporter.get("/probe?target=eth/slow")
-            assert time.monotonic() - began < 2
-        assert sample(text.encode(), "occ_target_errors_total", node="slow", reason="timeout") == 1.0
+    """The log of a probe says which it had; a probe of `slow` shows that it was kept."""
 
-    async def test_or_that_of_prometheus_where_that_is_shorter(self, tmp_path: Path) -> None:
-        async with desk(tmp_path) as exporter:
-            began = time.monotonic()
-            _, text = await exporter.get("/probe?target=eth/slow", **{DEADLINE_HEADER: "0.8"})
-            assert time.monotonic() - began < 0.8
+    async def test_it_is_the_target_s_own(self, tmp_path: Path) -> None:
+        async with desk(tmp_path, f"timeout: 100ms{TEXT}") as exporter:
+            _, text = await exporter.get("/probe?target=eth/slow&debug=true")
+        assert "occ.probe: probe of eth/slow begins, with a deadline of 0.1 s\n" in text
+        assert "eth/slow (evm): down: timeout: no answer within 0.1 s\n" in text
+
+    async def test_or_that_of_prometheus_where_that_is_shorter_and_a_little_less(self, tmp_path: Path) -> None:
+        async with desk(tmp_path, PATIENT) as exporter:
+            _, text = await exporter.get("/probe?target=eth/slow&debug=true", **{DEADLINE_HEADER: "0.8"})
+        assert "occ.probe: probe of eth/slow begins, with a deadline of 0.4 s\n" in text
+        assert "eth/slow (evm): down: timeout: no answer within 0.4 s\n" in text
+
+    async def test_it_is_on_the_page_as_a_time_out(self, tmp_path: Path) -> None:
+        async with desk(tmp_path, PATIENT) as exporter:
+            _, text = await exporter.get("/probe?target=eth/slow", **{DEADLINE_HEADER: "0.2"})
         assert sample(text.encode(), "occ_target_up", node="slow") == 0.0
         assert sample(text.encode(), "occ_target_errors_total", node="slow", reason="timeout") == 1.0
 
@@ -122,7 +131,7 @@ async def _asks(exporter: Open, target: str) -> asyncio.StreamWriter:
 
 
 async def test_a_client_that_goes_away_cancels_it(tmp_path: Path) -> None:
-    async with desk(tmp_path) as exporter:
+    async with desk(tmp_path, PATIENT) as exporter:
         running = exporter.service.runtime.probes.running  # type: ignore[union-attr]
         writer = await _asks(exporter, "eth/slow")
         await until(lambda: running)
@@ -131,7 +140,7 @@ async def test_a_client_that_goes_away_cancels_it(tmp_path: Path) -> None:
 
 
 async def test_only_so_many_are_made_at_once(tmp_path: Path) -> None:
-    async with desk(tmp_path) as exporter:
+    async with desk(tmp_path, PATIENT) as exporter:
         running = exporter.service.runtime.probes.running  # type: ignore[union-attr]
         writers = [await _asks(exporter, "eth/slow") for _ in range(AT_ONCE)]
         await until(lambda: len(running) == AT_ONCE)
@@ -144,11 +153,13 @@ async def test_only_so_many_are_made_at_once(tmp_path: Path) -> None:
             writer.transport.abort()
 
 
-async def test_a_reload_lets_it_end(tmp_path: Path) -> None:
-    text = TEXT.replace("takes: 30s", "takes: 300ms")
+async def test_a_reload_lets_it_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("occ.probe.END_WITHIN", 60.0)
+    text = PATIENT.replace("takes: 1h", "takes: 300ms")
     async with desk(tmp_path, text) as exporter:
+        await until(lambda: exporter.house.asked.get("slow") == 1)
         probe = asyncio.create_task(exporter.get("/probe?target=eth/slow"))
-        await until(lambda: exporter.service.runtime.probes.running)  # type: ignore[union-attr]
+        await until(lambda: exporter.house.asked["slow"] == 2)
         assert await exporter.reload(text.replace("name: a,", "name: b,"))
         _, page = await probe
         assert sample(page.encode(), "occ_target_up", node="slow") == 1.0
@@ -158,7 +169,7 @@ async def test_a_reload_lets_it_end(tmp_path: Path) -> None:
 
 async def test_a_reload_ends_it_where_it_takes_too_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("occ.probe.END_WITHIN", 0.05)
-    async with desk(tmp_path) as exporter:
+    async with desk(tmp_path, PATIENT) as exporter:
         probe = asyncio.create_task(exporter.get("/probe?target=eth/slow"))
         await until(lambda: exporter.service.runtime.probes.running)  # type: ignore[union-attr]
         assert await exporter.reload()
@@ -176,7 +187,7 @@ class TestDebug:
         assert logged.splitlines()[0] == "Logs for the probe:"
         assert "occ.probe: probe of eth/gone begins, with a deadline of 5 s" in logged
         assert "WARNING occ.poller: eth/gone (evm): down: auth: as configured" in logged
-        assert "occ.probe: probe of eth/gone (evm): down: auth after 0.0" in logged
+        assert re.search(r"occ\.probe: probe of eth/gone \(evm\): down: auth after \d+\.\d{3} s$", logged)
         assert metrics.startswith("Metrics that would have been returned:\n# HELP")
         assert config.startswith("Configuration:\n{")
         assert '"url": "***"' in config

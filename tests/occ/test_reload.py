@@ -54,7 +54,7 @@ class TestANewConfiguration:
     async def test_a_target_that_stays_as_it_is_keeps_its_reading_and_its_last_success(self, tmp_path: Path) -> None:
         async with reading(tmp_path, RARELY + ONE) as desk:
             success = desk.value("occ_target_last_success_timestamp_seconds", node="a")
-            assert await desk.reload(RARELY + TWO.replace("{name: b", "{name: b, takes: 3s"))
+            assert await desk.reload(RARELY + TWO.replace("{name: b", "{name: b, takes: 1h"))
             assert desk.value("rpc_peers", node="a") == 5.0
             assert desk.value("occ_target_up", node="a") == 1.0
             assert desk.value("occ_target_last_success_timestamp_seconds", node="a") == success
@@ -63,7 +63,7 @@ class TestANewConfiguration:
 
     async def test_one_that_is_configured_otherwise_is_another(self, tmp_path: Path) -> None:
         async with reading(tmp_path, "nodes: [{name: a, peers: 5, url: 'http://one.example'}]") as desk:
-            assert await desk.reload("nodes: [{name: a, peers: 6, takes: 3s, url: 'http://two.example'}]")
+            assert await desk.reload("nodes: [{name: a, peers: 6, takes: 1h, url: 'http://two.example'}]")
             assert desk.value("rpc_peers", node="a") is None
             assert desk.value("occ_target_stale", node="a") == 1.0
 
@@ -116,7 +116,7 @@ class TestANewConfiguration:
 
     async def test_readiness_is_not_taken_back(self, tmp_path: Path) -> None:
         async with reading(tmp_path) as desk:
-            assert await desk.reload(TWO.replace("{name: b", "{name: b, takes: 3s"))
+            assert await desk.reload(TWO.replace("{name: b", "{name: b, takes: 1h"))
             assert (await desk.get("/-/ready"))[0] == 200
 
     async def test_a_hundred_reloads_leave_nothing_behind(self, tmp_path: Path) -> None:

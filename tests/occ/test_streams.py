@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from occ.errors import CatalogueError, Reason, SourceError
+from occ.errors import CatalogueError, RateLimitError, Reason, SourceError
 from occ.job import Heads, Pins, Target, on_head
 from occ.poller import PUBLISH_INTERVAL, Board
 from tests.occ.far import (
@@ -19,6 +19,7 @@ from tests.occ.far import (
     FAMILIES,
     NEVER,
     PACE,
+    After,
     Far,
     columns,
     count_reads,
@@ -186,6 +187,20 @@ class TestLosing:
             await asyncio.sleep(35)
             assert peers(poll, "a") is None
 
+    @pytest.mark.parametrize(
+        ("seconds", "least", "most"), [(100, 100, 110), (1e9, 600, 640), (1, 10, 21)], ids=["said", "absurd", "short"]
+    )
+    @on_virtual_time
+    async def test_one_that_is_refused_for_a_while_is_not_tried_again_before(
+        self, seconds: float, least: float, most: float
+    ) -> None:
+        far, line = Far({"a": 7}), Line([(1, {"a": 1}), (0, RateLimitError("slow down", seconds))])
+        async with running(poll := poller(job(far, QUICK, stream=line.stream))):
+            await asyncio.sleep(2 * most + 10)
+            assert peers(poll, "a") == 7
+        first, second = line.opened[:2]
+        assert least <= second - first - 1 <= most
+
     @on_virtual_time
     async def test_the_loss_is_logged_once_each_time(self, caplog: pytest.LogCaptureFixture) -> None:
         line = Line([(1, {"a": 1}), (0, DOWN)])
@@ -219,6 +234,16 @@ class TestOnce:
         await (poll := poller(job(far, QUICK, stream=line.stream))).once()
         assert (peers(poll, "a"), peers(poll, "b")) == (1, 8)
 
+    @on_virtual_time
+    async def test_a_stream_that_is_lost_is_counted_and_one_that_has_told_all_is_not(self) -> None:
+        far, line = Far({"a": 7, "b": 8}), Line([(1, {"a": 1}), (0, DOWN)])
+        await (poll := poller(job(far, QUICK, stream=line.stream))).once()
+        assert (errors(poll, "a"), errors(poll, "b")) == ({"connect": 1}, {"connect": 1})
+        line.script = [(1, {"a": 1, "b": 2}), (0, DOWN)]
+        await (poll := poller(job(far, QUICK, stream=line.stream))).once()
+        assert (errors(poll, "a"), errors(poll, "b")) == ({}, {})
+        assert line.closed == 2
+
 
 class TestHeads:
     @on_virtual_time
@@ -240,23 +265,42 @@ class TestHeads:
             await asyncio.sleep(45)
         assert far.times("a") == [0.5, 10.5, 20.5, 30.5, 40.5]
 
+    @pytest.mark.parametrize(
+        ("announced", "read"),
+        [
+            ([0.2], [0.5]),
+            ([2, 2.3, 2.6], [0.5, 2, 3]),
+            ([2, 3], [0.5, 2, 3]),
+            ([2, 2, 2.9, 3.9], [0.5, 2, 3, 4]),
+            ([10.5], [0.5, 10.5]),
+        ],
+        ids=["before the first read", "during a read", "when a read ends", "at once and in each read", "as it is due"],
+    )
     @on_virtual_time
-    async def test_a_head_that_comes_during_a_read_is_not_missed(self) -> None:
-        heads = Heads()
-        wait = heads.waiter()
-        heads.announce()
-        heads.announce()
-        await asyncio.wait_for(wait(), 0.1)
-        with pytest.raises(TimeoutError):
-            await asyncio.wait_for(wait(), 5)
+    async def test_a_head_that_comes_during_a_read_is_read_next_and_none_is_read_twice(
+        self, announced: list[float], read: list[float]
+    ) -> None:
+        far, heads, loop = Far({"a": After(1, 1)}), Heads(), asyncio.get_running_loop()
+        reading = on_head(heads, PACE, far.read, check="evm", targets=targets("a"), families=FAMILIES, columns=columns)
+        for at in announced:
+            loop.call_at(at, heads.announce)
+        async with running(poller(reading)):
+            await asyncio.sleep(max(announced) + 3)
+        assert far.times("a") == read
 
     @on_virtual_time
-    async def test_everybody_who_waits_is_woken(self) -> None:
+    async def test_everybody_who_waits_is_woken_once(self) -> None:
         heads = Heads()
-        waiting = [asyncio.ensure_future(heads.waiter()()) for _ in range(3)]
+        waiting = [asyncio.ensure_future(heads.upcoming().wait()) for _ in range(3)]
         await asyncio.sleep(1)
         heads.announce()
         await asyncio.wait_for(asyncio.gather(*waiting), 0.1)
+        assert not heads.upcoming().is_set()
+
+
+def _lowest(board: Board) -> Mapping[str, int]:
+    heights = [int(aged.reading) for aged in board["evm"].values()]
+    return {"eth": min(heights)} if heights else {}
 
 
 class TestPins:
@@ -264,17 +308,13 @@ class TestPins:
     async def test_all_nodes_are_asked_at_the_height_of_the_board_before(self) -> None:
         pins, asked = Pins(), []
 
-        def lowest(board: Board) -> Mapping[str, int]:
-            heights = [int(aged.reading) for aged in board["evm"].values()]
-            return {"eth": min(heights)} if heights else {}
-
         async def read(due: tuple[Target, ...]) -> Mapping[Target, float]:
             asked.append(pins("eth"))
             return {target: 100 + len(asked) for target in due}
 
         reading = job(Far({"a": 1, "b": 2}), together=True)
         reading = dataclasses.replace(reading, read=read)
-        async with running(poller(reading, pin=lowest, pins=pins)):
+        async with running(poller(reading, pin=_lowest, pins=pins)):
             await asyncio.sleep(25)
         assert asked == [None, 101, 102]
 
@@ -283,6 +323,32 @@ class TestPins:
         pins, far = Pins(), Far({"a": 1})
         await poller(job(far), pin=lambda board: {"eth": 1} if board["evm"] else {}, pins=pins).once()
         assert len(far.asked) == 2
+
+    @on_virtual_time
+    async def test_that_look_is_at_the_stream_where_it_tells_and_a_read_where_it_does_not(self) -> None:
+        pins, told, asked = Pins(), list[tuple[str, int | None]](), list[tuple[str, int | None]]()
+
+        async def stream(due: tuple[Target, ...]) -> AsyncIterator[Mapping[Target, float]]:
+            for target in due[:1]:
+                await asyncio.sleep(1)
+                told.append((target.labels["node"], pins("eth")))
+                yield {target: 100.0}
+
+        async def read(due: tuple[Target, ...]) -> Mapping[Target, float]:
+            asked.extend((target.labels["node"], pins("eth")) for target in due)
+            return dict.fromkeys(due, 99.0)
+
+        reading = dataclasses.replace(job(Far({"a": 1, "b": 1}), QUICK, stream=stream), read=read)
+        await (poll := poller(reading, pin=_lowest, pins=pins)).once()
+        assert (told, asked) == ([("a", None), ("a", 99)], [("b", None), ("b", 99)])
+        assert (peers(poll, "a"), peers(poll, "b")) == (100, 99)
+
+    @on_virtual_time
+    async def test_what_failed_at_the_first_look_is_not_asked_again(self) -> None:
+        far = Far({"a": 1, "dead": NEVER, "tired": RateLimitError("slow down", 100)})
+        await (poll := poller(job(far), pin=_lowest, pins=Pins())).once()
+        assert sorted(name for _, name in far.asked) == ["a", "a", "dead", "tired"]
+        assert (errors(poll, "dead"), errors(poll, "tired")) == ({"timeout": 1}, {"rate_limited": 1})
 
     @on_virtual_time
     async def test_a_mistake_in_the_pin_is_loud(self) -> None:

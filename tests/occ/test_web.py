@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
@@ -12,9 +11,11 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
+from demo.processes import free_ports
 from occ.flags import Address
 from occ.page import Format
-from occ.web import ServeError, accepted_format, accepts_gzip, application, serving
+from occ.web import END_WITHIN, ServeError, accepted_format, accepts_gzip, application, serving
+from occ.websocket import CLOSE_SECONDS
 from tests.occ.served import LINES, page, until
 
 PAGE = LINES.encode()
@@ -192,10 +193,14 @@ class TestServing:
                     pass
 
     async def test_the_port_is_free_again_at_once(self) -> None:
-        async with serving(made(), Address("127.0.0.1", 0)) as bound:
-            pass
-        async with serving(made(), bound) as again:
-            assert again == bound
+        (port,) = free_ports(1)
+        for _ in range(2):
+            async with serving(made(), Address("127.0.0.1", port)) as bound:
+                assert bound.port == port
+
+    def test_the_longest_end_takes_less_than_2_seconds(self) -> None:
+        """What is being answered has this long, and when it is cancelled as long again; then nodes are said goodbye to."""
+        assert 2 * END_WITHIN + CLOSE_SECONDS < 2
 
     async def test_idle_connections_and_slow_handlers_do_not_keep_it(self) -> None:
         app, begun = made(), asyncio.Event()
@@ -207,13 +212,11 @@ class TestServing:
 
         app.router.add_get("/slow", slow)
         async with aiohttp.ClientSession() as session:
-            async with serving(app, Address("127.0.0.1", 0)) as bound:
+            async with asyncio.timeout(30), serving(app, Address("127.0.0.1", 0)) as bound:
                 await (await session.get(f"http://{bound}/metrics")).read()
                 _, idle = await asyncio.open_connection(bound.host, bound.port)
                 waiting = asyncio.create_task(_failing(session.get(f"http://{bound}/slow")))
                 await begun.wait()
-                ending = time.monotonic()
-            assert time.monotonic() - ending < 1.8
             assert await waiting
             idle.close()
 

@@ -65,8 +65,10 @@ class Process:
     log: list[str] = field(default_factory=list)
 
     async def end(self, number: signal.Signals = signal.SIGTERM) -> int:
+        """Its exit code. It ends soon, whatever it has under way: a body that never comes is awaited for half a minute."""
         self.process.send_signal(number)
-        return await self.process.wait()
+        async with asyncio.timeout(20):
+            return await self.process.wait()
 
 
 @asynccontextmanager
@@ -75,8 +77,9 @@ async def started(config: Path, *before: str) -> AsyncIterator[Process]:
     process = await launch(config, *before)
     log: list[str] = []
     try:
-        async with asyncio.timeout(30):
-            yield Process(process, await _address(process, log), log)
+        async with asyncio.timeout(60):
+            url = await _address(process, log)
+        yield Process(process, url, log)
     finally:
         if process.returncode is None:
             process.kill()

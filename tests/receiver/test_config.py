@@ -31,17 +31,26 @@ def test_the_corpus_is_there() -> None:
     assert len(CORPUS) >= 18
 
 
-def test_the_example_is_valid_and_its_secrets_are_known() -> None:
-    loaded = load(EXAMPLE, ReceiverConfig, {"AM_TOKEN": TOKEN})
+@pytest.fixture
+def example(tmp_path: Path) -> Path:
+    """The example, with its secret at hand."""
+    (tmp_path / "am_token").write_text(TOKEN)
+    copied = tmp_path / "receiver.yml"
+    copied.write_text(EXAMPLE.read_text().replace("/run/secrets/", f"{tmp_path}/"))
+    return copied
+
+
+def test_the_example_is_valid_and_its_secrets_are_known(example: Path) -> None:
+    loaded = load(example, ReceiverConfig, {})
     assert TOKEN in loaded.secrets
     assert TOKEN not in repr(loaded.config)
 
 
 def test_a_relative_database_is_relative_to_the_working_directory(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    example: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert load(EXAMPLE, ReceiverConfig, {"AM_TOKEN": TOKEN}).config.database_path == tmp_path / "receiver.db"
+    assert load(example, ReceiverConfig, {}).config.database_path == tmp_path / "receiver.db"
 
 
 def test_an_absolute_database_has_four_slashes(tmp_path: Path) -> None:

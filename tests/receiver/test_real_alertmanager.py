@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -13,6 +12,7 @@ import aiohttp
 import pytest
 
 from demo.parts import locate
+from demo.processes import free_ports
 from demo.until import until
 from receiver.clock import SECOND, now, rfc3339
 from receiver.webhook import fingerprint_of
@@ -30,12 +30,6 @@ receivers:
 """
 
 
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
-
-
 @asynccontextmanager
 async def alertmanager(folder: Path, receiver: str, port: int, storage: str = "am") -> AsyncIterator[str]:
     """Until the end of the context; what it remembers stays in the folder."""
@@ -48,7 +42,7 @@ async def alertmanager(folder: Path, receiver: str, port: int, storage: str = "a
         )
     try:
         url = f"http://127.0.0.1:{port}"
-        await until(lambda: _ready(url), 20)
+        await until(lambda: _ready(url), 60)
         yield url
     finally:
         process.terminate()
@@ -81,7 +75,7 @@ def has(session: aiohttp.ClientSession, url: str, status: str) -> Callable[[], A
 
 @pytest.fixture
 async def session() -> AsyncIterator[aiohttp.ClientSession]:
-    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(10)) as made:
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(60)) as made:
         yield made
 
 
@@ -90,11 +84,11 @@ async def test_fires_survives_a_restart_and_resolves_as_one_episode(
     tmp_path: Path, session: aiohttp.ClientSession, after: str
 ) -> None:
     """The restarted one either knows that it has notified, and says nothing until the end, or notifies once more."""
-    began, port = now() - 60 * SECOND, free_port()
+    began, (port,) = now() - 60 * SECOND, free_ports(1)
     async with started(config_file(tmp_path)) as receiver:
         async with alertmanager(tmp_path, receiver.url, port) as url:
             await tell(session, url, starts=began, ends=now() + 300 * SECOND)
-            [episode] = await until(has(session, receiver.url, "firing"), 20)
+            [episode] = await until(has(session, receiver.url, "firing"), 60)
             assert (episode["starts_at"], episode["labels"]) == (rfc3339(began), LABELS)
             async with session.get(f"{url}/api/v2/alerts") as response:
                 [theirs] = await response.json()
@@ -103,11 +97,11 @@ async def test_fires_survives_a_restart_and_resolves_as_one_episode(
             moved = now()
             await tell(session, url, starts=moved, ends=moved + 300 * SECOND)
             if after != "am":
-                await until(lambda: _counted(session, receiver.url, 2), 20)
+                await until(lambda: _counted(session, receiver.url, 2), 60)
             [episode] = await episodes(session, receiver.url)
             assert (episode["status"], episode["starts_at"]) == ("firing", rfc3339(began))
             await tell(session, url, starts=moved, ends=(ended := now()))
-            [episode] = await until(has(session, receiver.url, "resolved"), 20)
+            [episode] = await until(has(session, receiver.url, "resolved"), 60)
             assert (episode["starts_at"], episode["ends_at"]) == (rfc3339(began), rfc3339(ended))
 
 

@@ -19,7 +19,7 @@ from tests.receiver.support import TOKEN, Process, alert, config_file, launch, m
 
 @pytest.fixture
 async def session() -> AsyncIterator[aiohttp.ClientSession]:
-    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(30)) as made:
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(60)) as made:
         yield made
 
 
@@ -110,7 +110,7 @@ async def test_behind_tls_and_a_login_the_senders_of_alerts_have_their_own(tmp_p
     )
     try:
         assert process.stderr is not None
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while b"serving on https://" not in (line := await process.stderr.readline()):
                 assert line
         url = f"https://localhost:{line.decode().strip().rpartition(':')[2]}"

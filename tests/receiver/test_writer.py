@@ -38,12 +38,12 @@ async def test_what_waits_shares_one_transaction(database: Database) -> None:
 
     def first(connection: Connection) -> int:
         busy.set()
-        go.wait(30)
+        go.wait(60)
         return add(connection)
 
     with Writer(database.writing, count, commits.append) as writer:
         holding = asyncio.create_task(writer.run(first))
-        await asyncio.to_thread(busy.wait, 30)
+        await asyncio.to_thread(busy.wait, 60)
         waiting = [asyncio.create_task(writer.run(add)) for _ in range(50)]
         await asyncio.sleep(0)
         go.set()
