@@ -150,9 +150,10 @@ WS_CONNECTED = Family(
     Kind.GAUGE,
     "1 while the node announces its heads over WebSocket, 0 while it is polled for them instead.",
     _NODE,
+    quiet=True,
 )
 WS_RECONNECTS = Family(
-    "rpc_ws_reconnects_total", Kind.COUNTER, "WebSocket subscriptions to the node after the first.", _NODE
+    "rpc_ws_reconnects_total", Kind.COUNTER, "WebSocket subscriptions to the node after the first.", _NODE, quiet=True
 )
 
 # --- what it can do --------------------------------------------------------------------------------------------------

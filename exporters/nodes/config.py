@@ -23,6 +23,7 @@ from occ.job import Pace
 log = logging.getLogger(__name__)
 
 SURVEY_SECONDS = 600.0
+SURVEY_TIMEOUT = 10.0
 SILENT_BLOCKS = 5
 """After the time of so many blocks without an announced head, the announcements are held to be lost."""
 
@@ -73,8 +74,13 @@ class Chain(Timing):
 
     def survey_pace(self, config: ExporterConfig) -> Pace:
         """How often it is tried what the nodes can do; each try is several requests."""
-        timeout = max(SURVEY_SECONDS / 60, self.pace(config).timeout)
-        return Pace(interval=SURVEY_SECONDS, timeout=timeout, stale_after=3 * SURVEY_SECONDS, patience=SURVEY_SECONDS)
+        usual = self.pace(config)
+        return Pace(
+            interval=SURVEY_SECONDS,
+            timeout=max(SURVEY_TIMEOUT, usual.timeout),
+            stale_after=3 * SURVEY_SECONDS,
+            retry=usual.interval,
+        )
 
 
 @cache

@@ -135,6 +135,7 @@ class Source:
             answer = await http.ask(self._session, "GET", url, again=True)
             error = None
         except SourceError as failure:
+            failure.args = (f"{method}: {failure}",)  # of many requests it shall be known which one failed
             error = failure
             raise
         else:

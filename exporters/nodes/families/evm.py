@@ -6,6 +6,7 @@ import itertools
 import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import AfterValidator, Field
@@ -83,11 +84,19 @@ async def _read_one(source: Source, target: Target, options: Options) -> Reading
     if before is not None:
         asked["earlier block"] = _block_call(before[0])
     answers = await source.ask(target, wanted, asked)
+    reading, earlier = _reading(answers, options), optional(answers, "earlier block", _maybe_block)
+    pinned = _pinned(source, target, pin, answers)
+    lost = await _gone(
+        source, target, reading.latest, earlier
+    )  # last: what it has taken note of it does not tell again
+    delay = source.looked(target, reading.latest, lost)
+    return replace(reading, pinned=pinned, arrival_delay=delay, request_seconds=source.request_seconds(target))
+
+
+def _reading(answers: Mapping[str, Any], options: Options) -> Reading:
     block = obj("latest block", answers["latest block"])
-    latest = _block("latest block", block)
-    lost = await _gone(source, target, latest, optional(answers, "earlier block", _maybe_block))
     return Reading(
-        latest=latest,
+        latest=_block("latest block", block),
         chain_id_matches=quantity("chain id", answers["chain id"], MAX_WEI) == options.chain_id,
         genesis_hash_matches=_genesis(answers, options),
         safe=optional(answers, "safe block", _maybe_block),
@@ -99,9 +108,6 @@ async def _read_one(source: Source, target: Target, options: Options) -> Reading
         gas_used_ratio=_gas_used(block),
         transactions=optional(answers, "pool", _pool) or {},
         version=optional(answers, "web3_clientVersion", version),
-        pinned=_pinned(source, target, pin, answers),
-        arrival_delay=source.looked(target, latest, lost),
-        request_seconds=source.request_seconds(target),
     )
 
 

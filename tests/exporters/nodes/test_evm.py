@@ -12,7 +12,7 @@ from tests.exporters.nodes.wire import GENESIS, HEALTHY, HEIGHT, UNKNOWN_METHOD,
 from tests.exporters.support import Seen, once, parsed
 
 CONFIG = """
-defaults: {{interval: 1s, timeout: 800ms}}
+defaults: {{interval: 30s, timeout: 30s}}
 chains:
   - name: ethereum
     family: evm

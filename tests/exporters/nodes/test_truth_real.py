@@ -22,7 +22,7 @@ def config(nodes: Mapping[str, str], *, sockets: Mapping[str, str] | None = None
         lines += f'      - {{name: {name}, url: "{url}"{socket}{more}}}\n'
     return (
         "scrape_interval: 1s\n"
-        "defaults: {interval: 500ms, timeout: 500ms, stale_after: 5s, silence: 3s}\n"
+        "defaults: {interval: 1s, timeout: 1s, stale_after: 10s, silence: 5s}\n"
         f"chains:\n  - name: local\n    family: evm\n    chain_id: {CHAIN_ID}\n    block_time: 1s\n    nodes:\n{lines}"
     )
 
@@ -85,6 +85,24 @@ async def test_once_takes_the_second_look_that_the_pinned_height_needs(tmp_path:
     assert 'rpc_block_hash_mismatch{chain="local",node="c"} 1.0' in page
 
 
+async def test_a_node_that_leaves_its_chain_is_forked_and_its_way_back_is_a_reorg(tmp_path: Path) -> None:
+    async with (
+        Anvil(block_time=1) as chain,
+        Anvil() as other,
+        FaultProxy(chain.url, ("a", "b", "c"), other.url) as proxy,
+        running(NODES, config({name: proxy.url(name) for name in "abc"}), tmp_path) as exporter,
+    ):
+        await exporter.until(lambda page: page("rpc_block_hash_mismatch", node="c") == 0)
+        await proxy.set("c", Fault.FORK)
+        page = await exporter.until(lambda page: page("rpc_block_hash_mismatch", node="c") == 1)
+        assert page("rpc_block_hash_mismatch", node="a") == page("rpc_block_hash_mismatch", node="b") == 0
+        before = page("rpc_reorgs_total", node="c") or 0
+        await proxy.clear("c")
+        page = await exporter.until(grown("rpc_reorgs_total", "c", before + 1))
+        page = await exporter.until(lambda page: page("rpc_block_hash_mismatch", node="c") == 0)
+        assert page("rpc_reorgs_total", node="a") == page("rpc_reorgs_total", node="b") == 0
+
+
 # --- reorgs ----------------------------------------------------------------------------------------------------------
 
 
@@ -139,6 +157,19 @@ async def test_safe_and_finalized_move_with_the_epochs(tmp_path: Path) -> None:
         assert page("rpc_block_timestamp_seconds", node="alpha", tag="finalized") is not None
 
 
+async def test_finality_that_is_lost_is_a_growing_lag_and_an_older_finalized_block(tmp_path: Path) -> None:
+    async with Anvil() as chain, FaultProxy(chain.url, ("a",)) as proxy:
+        await chain.mine(5 * SLOTS_IN_AN_EPOCH)
+        async with running(NODES, config({"a": proxy.url("a")}), tmp_path) as exporter:
+            page = await exporter.until(lambda page: tip(page, "a") > 0)
+            final = page("rpc_block_number", node="a", tag="finalized")
+            await proxy.set("a", Fault.UNFINAL)
+            await chain.mine(5 * SLOTS_IN_AN_EPOCH)
+            page = await exporter.until(lambda page: tip(page, "a") == 10 * SLOTS_IN_AN_EPOCH)
+    assert page("rpc_block_number", node="a", tag="finalized") == final
+    assert page("rpc_finality_lag_blocks", node="a") == 7 * SLOTS_IN_AN_EPOCH
+
+
 # --- state -----------------------------------------------------------------------------------------------------------
 
 
@@ -162,17 +193,19 @@ async def test_announced_heads_have_a_delay_and_somebody_who_brought_them_first(
     async with Anvil(block_time=1) as chain, FaultProxy(chain.url, ("a", "b")) as proxy:
         text = config({name: proxy.url(name) for name in "ab"}, sockets=sockets(proxy, "a", "b"))
         async with running(NODES, text, tmp_path) as exporter:
-            page = await exporter.until(
+            await exporter.until(
                 lambda page: (
                     (page("rpc_first_seen_total", node="a") or 0) + (page("rpc_first_seen_total", node="b") or 0) >= 2
                 )
+            )
+            page = await exporter.until(
+                lambda page: (page("rpc_head_arrival_delay_seconds_count", chain="local") or 0) >= 4
             )
             assert page("rpc_ws_connected", node="a") == page("rpc_ws_connected", node="b") == 1
             assert page("rpc_ws_reconnects_total", node="a") == 0
             delay = page("rpc_head_arrival_last_delay_seconds", node="a")
             assert delay is not None
             assert delay >= 0
-            assert (page("rpc_head_arrival_delay_seconds_count", chain="local") or 0) >= 4
             assert page("occ_target_up", node="a", check="heads") == 1
 
 
