@@ -10,6 +10,7 @@ import logging
 import os
 import platform
 import sys
+import traceback
 from pathlib import Path
 
 from benchmarks.harness import ROUNDS, Result
@@ -22,7 +23,7 @@ VERSIONS = ("prometheus-client", "aiohttp", "orjson", "isal")
 _HEAD = """\
 # Results
 
-Written by `make bench` on {date}: {machine}, Python {python}; {versions}. Ratios of two things measured in turn in one run;
+Written by `make bench` on {date}: {machine} at a load of {load:.1f}, Python {python}; {versions}. Ratios of two things measured in turn in one run;
 the median of {rounds} rounds unless the script says otherwise.
 
 | # | what | goal | measured | verdict |
@@ -44,14 +45,19 @@ def _written(results: list[Result]) -> str:
     versions = ", ".join([*(f"{name} {importlib.metadata.version(name)}" for name in VERSIONS), *PEERS])
     date = dt.datetime.now(dt.UTC).date()
     head = _HEAD.format(
-        date=date, machine=_machine(), python=platform.python_version(), versions=versions, rounds=ROUNDS
+        date=date,
+        machine=_machine(),
+        load=os.getloadavg()[2],
+        python=platform.python_version(),
+        versions=versions,
+        rounds=ROUNDS,
     )
     notes = "".join(f"\n{result.number}: {result.note}\n" for result in results if result.note)
     return head + "".join(result.row() + "\n" for result in results) + notes
 
 
 def main() -> int:
-    """Exit code 1 when a goal is short."""
+    """Exit code 1 when a goal is short or a script failed."""
     logging.disable()  # dead nodes are part of what is measured
     parser = argparse.ArgumentParser(
         prog="make bench", description="Measures the goals as ratios against peers and limits."
@@ -60,16 +66,24 @@ def main() -> int:
         "goals", nargs="*", type=int, choices=[*SCRIPTS, []], help="only these; RESULTS.md is then left alone"
     )
     wanted = parser.parse_args().goals or list(SCRIPTS)
-    results = []
-    for number in wanted:
-        result: Result = importlib.import_module(f"benchmarks.{SCRIPTS[number]}").run()
-        results.append(result)
-        print(result.row(), flush=True)
-        if result.note:
-            print(f"  {result.note}", flush=True)
-    if wanted == list(SCRIPTS):
+    results = list(filter(None, map(_measured, wanted)))
+    if len(results) < len(wanted):
+        print("bench: not all scripts ran to their end; RESULTS.md is left as it was", file=sys.stderr)
+    elif wanted == list(SCRIPTS):
         (HERE / "RESULTS.md").write_text(_written(results))
-    return 0 if all(result.reached for result in results) else 1
+    return 0 if len(results) == len(wanted) and all(result.reached for result in results) else 1
+
+
+def _measured(number: int) -> Result | None:
+    """What a script has found, which is printed; None where it failed, and then the others are still measured."""
+    try:
+        result: Result = importlib.import_module(f"benchmarks.{SCRIPTS[number]}").run()
+    except Exception:  # noqa: BLE001 - the others are measured all the same, and none is called reached
+        traceback.print_exc()
+        print(f"{number}: failed", flush=True)
+        return None
+    print(result.told(), flush=True)
+    return result
 
 
 if __name__ == "__main__":

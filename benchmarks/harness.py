@@ -49,9 +49,29 @@ class Result:
     def reached(self) -> bool:
         return all(part.reached for part in self.parts)
 
-    def row(self) -> str:
+    @property
+    def cells(self) -> tuple[str, str, str]:
+        """Goal, measured and verdict, in words."""
         goal, measured = "; ".join(part.goal for part in self.parts), "; ".join(part.measured for part in self.parts)
-        return f"| {self.number} | {self.what} | {goal} | {measured} | {'reached' if self.reached else 'short'} |"
+        return goal, measured, "reached" if self.reached else "short"
+
+    def row(self) -> str:
+        return f"| {self.number} | {self.what} | {' | '.join(self.cells)} |"
+
+    def told(self) -> str:
+        goal, measured, verdict = self.cells
+        return "\n  ".join(
+            filter(
+                None,
+                (
+                    f"{self.number}: {self.what}",
+                    f"goal: {goal}",
+                    f"measured: {measured}",
+                    f"verdict: {verdict}",
+                    self.note,
+                ),
+            )
+        )
 
 
 def _short(value: float) -> str:

@@ -13,7 +13,7 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -87,21 +87,23 @@ def stale_and_shown(page: str, now: float) -> Iterator[str]:
             yield f"{node} is shown {age:.1f} s after its last read"
 
 
-async def _scraping(url: str, session: aiohttp.ClientSession, report: Report, until: float) -> None:
-    while time.monotonic() < until:
+async def _scraping(url: str, session: aiohttp.ClientSession, report: Report, over: Callable[[], bool]) -> None:
+    while not over():
+        asked_at = time.time()  # what is stale by then is so on the page, however long that is on its way
         async with session.get(url) as reply:
             page = await reply.text()
         report.scrapes += 1
-        report.complaints += stale_and_shown(page, time.time())
-        report.tasks.append(len(asyncio.all_tasks()))
-        await asyncio.sleep(1.0)
+        report.complaints += stale_and_shown(page, asked_at)
+        for _ in range(10):  # often enough to meet a moment between two cycles
+            report.tasks.append(len(asyncio.all_tasks()))
+            await asyncio.sleep(0.1)
 
 
-async def _dying(urls: list[str], session: aiohttp.ClientSession, report: Report, until: float) -> None:
+async def _dying(urls: list[str], session: aiohttp.ClientSession, report: Report, periods: int) -> None:
     """Another 50 each time; they are dead for half of each period."""
     paths = [urlsplit(url).path for url in urls]
     control = urls[0].removesuffix(paths[0]) + "/dead"
-    while time.monotonic() < until:
+    for _ in range(periods):
         start = report.deaths * DYING % COUNT
         for dead in (paths[start : start + DYING], []):
             async with session.post(control, data=json.dumps(dead)) as reply:
@@ -112,15 +114,17 @@ async def _dying(urls: list[str], session: aiohttp.ClientSession, report: Report
         report.memory.append(resident())
 
 
-async def _polled(poller: Poller, urls: list[str], seconds: float) -> Report:
-    report, until = Report(), time.monotonic() + seconds
+async def _polled(poller: Poller, urls: list[str], periods: int) -> Report:
+    report = Report()
     before = len(asyncio.all_tasks())
     (port,) = free_ports(1)
     app = application(name="soak", page=new_page("soak", "", ()), render=poller.render, ready=lambda: True)
     polling = asyncio.create_task(poller.run())
     async with serving(app, Address("127.0.0.1", port)), aiohttp.ClientSession() as session:
         url = f"http://127.0.0.1:{port}/metrics"
-        await asyncio.gather(_scraping(url, session, report, until), _dying(urls, session, report, until))
+        dying = asyncio.create_task(_dying(urls, session, report, periods))
+        await _scraping(url, session, report, dying.done)
+        await dying
     polling.cancel()
     await asyncio.gather(polling, return_exceptions=True)
     if (left := len(asyncio.all_tasks()) - before) > 0:
@@ -129,12 +133,12 @@ async def _polled(poller: Poller, urls: list[str], seconds: float) -> Report:
 
 
 async def soak(seconds: float) -> Report:
-    """Runs it, and says what was seen."""
+    """Runs it for as many periods as that is, which takes longer on a busy machine, and says what was seen."""
     logging.disable()
     try:
         with nodes(COUNT) as urls:
             async with exporter(urls, "500ms", "400ms", f"{STALE_AFTER:g}s") as poller:
-                return await _polled(poller, urls, seconds)
+                return await _polled(poller, urls, max(round(seconds / PERIOD), 1))
     finally:
         logging.disable(logging.NOTSET)
 

@@ -33,25 +33,46 @@ def dissenters(votes: Mapping[Target, V]) -> set[Target]:
 
 
 @dataclass
+class _Ballot:
+    """What the nodes told of one block, and who of them differs: counted again only after another vote."""
+
+    votes: dict[Target, str] = field(default_factory=dict)
+    counted: set[Target] | None = None
+
+    def cast(self, target: Target, state: str) -> None:
+        self.votes[target] = state
+        self.counted = None
+
+    @property
+    def dissenters(self) -> set[Target]:
+        if self.counted is None:
+            self.counted = dissenters(self.votes)
+        return self.counted
+
+
+@dataclass
 class Ballots:
     """What the nodes of one chain told of the state at pinned blocks.
 
     A ballot is judged when the next one is open, once for each node: by then all have had their say.
     """
 
-    _votes: dict[Pinned, dict[Target, str]] = field(default_factory=dict)
+    _ballots: dict[Pinned, _Ballot] = field(default_factory=dict)
     _judged: dict[Target, int] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self._ballots)
 
     def cast(self, target: Target, pinned: Pinned, state: str) -> bool:
         """Takes a node's vote; whether it differed from the majority the time before."""
         dissented = self._dissented(target, pinned.number)
-        self._votes.setdefault(pinned, {})[target] = state
-        while len(self._votes) > KEPT:
-            del self._votes[next(iter(self._votes))]
+        self._ballots.setdefault(pinned, _Ballot()).cast(target, state)
+        while len(self._ballots) > KEPT:
+            del self._ballots[next(iter(self._ballots))]
         return dissented
 
     def _dissented(self, target: Target, number: int) -> bool:
         judged = self._judged.get(target, -1)
-        closed = [votes for pinned, votes in self._votes.items() if judged < pinned.number < number and target in votes]
+        closed = [ballot for pinned, ballot in self._ballots.items() if judged < pinned.number < number]
         self._judged[target] = max(judged, number - 1)
-        return any(target in dissenters(votes) for votes in closed)
+        return any(target in ballot.dissenters for ballot in closed)

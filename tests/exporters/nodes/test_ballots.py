@@ -79,4 +79,4 @@ class TestBallots:
         ballots = Ballots()
         for height in range(100):
             ballots.cast(A, Pinned(height, "x"), "1")
-        assert len(ballots._votes) == KEPT
+        assert len(ballots) == KEPT
