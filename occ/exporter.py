@@ -48,6 +48,12 @@ class Exporter(Generic[C]):
     model: type[C]
     families: tuple[Family, ...]
     build: Callable[[C, Page], AbstractAsyncContextManager[Plan]]
+    more: Callable[[], str] = lambda: ""
+
+    @property
+    def about(self) -> str:
+        """The summary, and what else there is to say of it: worked out when somebody asks."""
+        return f"{self.summary} {self.more()}".rstrip()
 
 
 def main(exporter: Exporter[C], argv: list[str] | None = None) -> int:
@@ -56,7 +62,7 @@ def main(exporter: Exporter[C], argv: list[str] | None = None) -> int:
     async def life(begun: Start[C]) -> int:
         return await (_once if begun.flags.once else _serve)(exporter, begun)
 
-    return start.run(flags.parser(exporter.name, exporter.summary, exporter.port), exporter.model, life, argv)
+    return start.run(flags.parser(exporter.name, exporter.about, exporter.port), exporter.model, life, argv)
 
 
 async def _once(exporter: Exporter[C], begun: Start[C]) -> int:

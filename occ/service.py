@@ -66,7 +66,7 @@ class Service(Generic[C]):
             page=runtime.page,
             render=runtime.render,
             ready=lambda: runtime.ready,
-            front=landing.handler(exporter.name, exporter.summary, runtime.states, lambda: self.reloader.loaded.digest),
+            front=landing.handler(exporter.name, exporter.about, runtime.states, lambda: self.reloader.loaded.digest),
             routes=[
                 web.get("/probe", runtime.probes.handle),
                 web.get("/debug", inside.handle),

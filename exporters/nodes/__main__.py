@@ -79,17 +79,18 @@ async def _read(
 
 
 def _listed() -> str:
-    return ", ".join(f"{name} (experimental)" if experimental(name) else name for name in chain_models())
+    names = (f"{name} (experimental)" if experimental(name) else name for name in chain_models())
+    return f"Chain families: {', '.join(names)}."
 
 
 NODES = Exporter(
     name="nodes",
-    summary="Health of RPC nodes: who lies, forks, lags or is slow, against what the others of its chain say. "
-    f"Chain families: {_listed()}.",
+    summary="Health of RPC nodes: who lies, forks, lags or is slow, against what the others of its chain say.",
     port=9721,
     model=NodesConfig,
     families=FAMILIES,
     build=build,
+    more=_listed,
 )
 
 
