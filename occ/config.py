@@ -125,6 +125,13 @@ def refuse(message: str, *at: str | int) -> PydanticCustomError:
     return PydanticCustomError("refused", "{message}", {"message": message, "at": at})
 
 
+def refuse_all(problems: Iterable[PydanticCustomError]) -> None:
+    """Raises all these errors at once, if there are any: for what a validator finds wrong in several places."""
+    details: list[InitErrorDetails] = [{"type": problem, "loc": (), "input": None} for problem in problems]
+    if details:
+        raise ValidationError.from_exception_data("refused", details)
+
+
 def seconds(text: str) -> float:
     """Seconds of a duration such as `500ms`, `5s`, `1h30m`; ValueError for anything else."""
     if not _DURATION.fullmatch(text):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
 from functools import cache
 from typing import Annotated, Any, Literal, Self
 
@@ -14,10 +15,24 @@ from pydantic import (
     create_model,
     model_validator,
 )
+from pydantic_core import PydanticCustomError
 
 from exporters.nodes import families
 from occ import plugins
-from occ.config import SOME, Duration, ExporterConfig, HttpUrl, Model, Name, TargetLabels, Timing, WsUrl, refuse, unique
+from occ.config import (
+    SOME,
+    Duration,
+    ExporterConfig,
+    HttpUrl,
+    Model,
+    Name,
+    TargetLabels,
+    Timing,
+    WsUrl,
+    refuse,
+    refuse_all,
+    unique,
+)
 from occ.job import Pace
 
 log = logging.getLogger(__name__)
@@ -117,40 +132,32 @@ class NodesConfig(ExporterConfig):
     ]
 
     @model_validator(mode="after")
-    def _usable(self) -> Self:
+    def _fits(self) -> Self:
+        refuse_all(
+            problem
+            for index, chain in enumerate(self.chains)
+            for problem in (*_untimely(self, chain, index), *_of_no_use(chain, index))
+        )
         for index, chain in enumerate(self.chains):
-            family = plugins.load(families, families.CONTRACT)[chain.family]
             if experimental(chain.family):
                 log.warning("chains[%d]: family %s is experimental: no real node has tried it", index, chain.family)
-            for place, node in enumerate(chain.nodes):
-                if node.ws_url is not None and not hasattr(family, "heads"):
-                    raise refuse(
-                        f"{chain.family} nodes announce no heads: leave it out",
-                        "chains",
-                        index,
-                        "nodes",
-                        place,
-                        "ws_url",
-                    )
-                if node.expect and not hasattr(family, "survey"):
-                    raise refuse(
-                        f"of {chain.family} nodes it is not tried what they can do: leave it out",
-                        "chains",
-                        index,
-                        "nodes",
-                        place,
-                        "expect",
-                    )
         return self
 
-    @model_validator(mode="after")
-    def _timing(self) -> Self:
-        for index, chain in enumerate(self.chains):
-            pace = chain.pace(self)
-            if pace.timeout > pace.interval:
-                raise refuse(f"must not be longer than the interval, {pace.interval:g} s", "chains", index, "timeout")
-            if pace.stale_after < pace.interval:
-                raise refuse(
-                    f"must not be shorter than the interval, {pace.interval:g} s", "chains", index, "stale_after"
-                )
-        return self
+
+def _untimely(config: NodesConfig, chain: Chain, index: int) -> Iterator[PydanticCustomError]:
+    pace = chain.pace(config)
+    if pace.timeout > pace.interval:
+        yield refuse(f"must not be longer than the interval, {pace.interval:g} s", "chains", index, "timeout")
+    if pace.stale_after < pace.interval:
+        yield refuse(f"must not be shorter than the interval, {pace.interval:g} s", "chains", index, "stale_after")
+
+
+def _of_no_use(chain: Chain, index: int) -> Iterator[PydanticCustomError]:
+    """What nodes are configured to do and their family can not."""
+    family = plugins.load(families, families.CONTRACT)[chain.family]
+    for place, node in enumerate(chain.nodes):
+        at = ("chains", index, "nodes", place)
+        if node.ws_url is not None and not hasattr(family, "heads"):
+            yield refuse(f"{chain.family} nodes announce no heads: leave it out", *at, "ws_url")
+        if node.expect and not hasattr(family, "survey"):
+            yield refuse(f"of {chain.family} nodes it is not tried what they can do: leave it out", *at, "expect")
