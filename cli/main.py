@@ -30,6 +30,7 @@ COMMANDS = {
     "check-config": Command("cli.check_config", "check all configuration files of a folder together"),
     "drill": Command("demo.drilling", "break the running demo on purpose, and judge the alerts that come of it"),
     "dashboards": Command("cli.dashboards", "generate the Grafana boards, check them, or write what a Grafana needs"),
+    "rules": Command("cli.rules", "make the alerting rules of thresholds and objectives, or check them"),
     "catalogue": Command("cli.catalogue", "list every metric family: name, type, labels, meaning"),
 }
 

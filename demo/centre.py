@@ -1,5 +1,6 @@
 """The demo's centre: which parts there are, where each listens, and what is written for them before they start."""
 
+import contextlib
 import json
 import os
 import secrets
@@ -10,14 +11,14 @@ from typing import Any, Self
 
 import yaml
 
-from . import settings, timescale
+from . import grafana, parts, settings, timescale
 from .chain import anvil_part
 from .parts import ROOT, locate, web_assets
 from .processes import Part, free_ports, living
 
 NODES = ("alpha", "beta", "gamma")
 CANARIES = ("canary-a", "canary-b", "canary-c")
-PARTS = ("anvil", "fork", "proxy", "pager", "nodes", "receiver", "alertmanager", "prometheus")
+PARTS = ("anvil", "fork", "proxy", "pager", "nodes", "receiver", "alertmanager", "prometheus", "grafana")
 RULES = ROOT / "alerting-rules"
 RUNS = ROOT / ".demo"
 _STATE = "demo.json"
@@ -39,13 +40,16 @@ class Centre:
         self.jobs = {name: self.address(name) for name in ("nodes", "receiver", "prometheus", "alertmanager")}
 
     @classmethod
-    def running(cls) -> Self:
-        """The centre of the demo that was started last and is running. Raises NoDemo."""
-        for state in sorted(RUNS.glob(f"*/{_STATE}"), reverse=True):
-            told = json.loads(state.read_text())
-            if any(process.pid == told["pid"] for process in living()):
-                return cls(state.parent, told["scale"], told["ports"])
-        raise NoDemo("no demo is running: start one with `make demo` in another terminal")
+    def running(cls, run: Path | None = None) -> Self:
+        """The centre of the running demo in this folder, or of the one that was started last. Raises NoDemo."""
+        states = [run / _STATE] if run else sorted(RUNS.glob(f"*/{_STATE}"), reverse=True)
+        for state in states:
+            with contextlib.suppress(FileNotFoundError):
+                told = json.loads(state.read_text())
+                if any(process.pid == told["pid"] for process in living()):
+                    return cls(state.parent, told["scale"], told["ports"])
+        where = f" in {run}" if run else ""
+        raise NoDemo(f"no demo is running{where}: start one with `make demo` in another terminal")
 
     def announce(self) -> None:
         """From now on the centre is found by `running`."""
@@ -67,22 +71,26 @@ class Centre:
         self._token.write_text(secrets.token_urlsafe(32))
         for name, document in self._documents().items():
             self._write(name, document)
+        if self._shows_boards:
+            own, prometheus = self.url("receiver"), self.url("prometheus")
+            grafana.write(self.run / "grafana", prometheus=prometheus, occ_url=own, repo_url=ROOT.as_uri())
 
     def write_rules(self) -> None:
         """The shipped rules on the time scale; Prometheus reads them when it is told to reload."""
-        for kind in ("recording", "alerts"):
-            for file in sorted((RULES / kind).glob("*.yml")):
-                self._write(f"rules/{kind}-{file.name}", timescale.rules(_load(file), self.scale))
+        for pattern in _load(RULES / "prometheus.yml")["rule_files"]:
+            for file in sorted(RULES.glob(pattern)):
+                self._write(f"rules/{file.parent.name}-{file.name}", timescale.rules(_load(file), self.scale))
 
     def stages(self) -> tuple[tuple[Part, ...], ...]:
         """What may start at once, stage by stage: the chain, then all that look at it and at each other."""
         chains = anvil_part(self._ports["anvil"]), anvil_part(self._ports["fork"], name="fork")
         first = *chains, self._module("pager", "demo.pager", "--port", str(self._ports["pager"]))
-        return first, (self._proxy(), self._nodes(), self._prometheus(), self._alertmanager(), self._receiver())
+        rest = self._proxy(), self._nodes(), self._prometheus(), self._alertmanager(), self._receiver()
+        return first, (*rest, *self._grafana())
 
     def addresses(self) -> Mapping[str, str]:
-        parts = {part.name: self.url(part.name) for stage in self.stages() for part in stage}
-        return {**parts, "rules": self.url("prometheus") + "/api/v1/rules"}
+        listed = {part.name: self.url(part.name) for stage in self.stages() for part in stage}
+        return {**listed, "rules": self.url("prometheus") + "/api/v1/rules"}
 
     def _documents(self) -> Mapping[str, dict[str, Any]]:
         own, prometheus, alertmanager = (self.url(name) for name in ("receiver", "prometheus", "alertmanager"))
@@ -94,7 +102,11 @@ class Centre:
                 self.run / "receiver.db", self._token, own=own, prometheus=prometheus, alertmanager=alertmanager
             ),
             "prometheus.yml": settings.prometheus(
-                _load(RULES / "prometheus.yml"), self._config / "rules", self.jobs, occ_url=own, repo_url=ROOT.as_uri()
+                _load(RULES / "prometheus.yml"),
+                self._config / "rules",
+                self.jobs,
+                urls={"occ_url": own, "repo_url": ROOT.as_uri()}
+                | ({"grafana_url": self.url("grafana")} if self._shows_boards else {}),
             ),
             "alertmanager.yml": settings.alertmanager(
                 _load(RULES / "alertmanager/alertmanager.yml"),
@@ -135,6 +147,15 @@ class Centre:
         if assets := web_assets(binary):
             flags += [f"--web.local-assets={assets}/"]
         return self._part("prometheus", [binary, *self._go_flags("prometheus"), *flags])
+
+    def _grafana(self) -> tuple[Part, ...]:
+        """One, or none where this machine has none."""
+        binary = parts.grafana()
+        return () if binary is None else (grafana.grafana_part(binary, self.address("grafana"), self.run / "grafana"),)
+
+    @property
+    def _shows_boards(self) -> bool:
+        return parts.grafana() is not None
 
     def _go_flags(self, name: str) -> list[str]:
         listen = ["--web.listen-address", self.address(name), "--web.external-url", self.url(name)]

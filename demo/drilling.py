@@ -9,6 +9,7 @@ import time
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 
 import aiohttp
 from rich.console import Console
@@ -245,6 +246,9 @@ def parser() -> argparse.ArgumentParser:
     )
     arguments.add_argument("names", nargs="*", metavar="NAME", help="one or more of the drills below")
     arguments.add_argument("--all", action="store_true", help="all of them, and a table at the end")
+    arguments.add_argument(
+        "--run", type=Path, metavar="FOLDER", help="the folder of a demo's run, where several run (default: the latest)"
+    )
     return arguments
 
 
@@ -260,10 +264,11 @@ def _wanted(arguments: argparse.ArgumentParser, given: argparse.Namespace) -> li
 def main(argv: list[str] | None = None) -> int:
     """The exit code: 0 when every drill has passed, 1 when one has not or there is no demo."""
     arguments = parser()
-    wanted = _wanted(arguments, arguments.parse_args(argv))
+    given = arguments.parse_args(argv)
+    wanted = _wanted(arguments, given)
     out = console()
     try:
-        centre = Centre.running()
+        centre = Centre.running(given.run)
         verdicts = asyncio.run(drilled(centre, wanted, out))
     except NoDemo as none:
         sys.stderr.write(f"occ drill: {none}\n")

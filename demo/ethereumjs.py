@@ -53,7 +53,7 @@ def ethereumjs_part(name: str, port: int, peers: int, folder: Path, block_period
     """RPC is at `port` on loopback. It looks for no peers by itself, but listens for them at `peers` on every address."""
     rules = folder / f"{name}.json"
     rules.write_text(json.dumps(genesis(block_period)))
-    chain = [f"--gethGenesis={rules}", f"--dataDir={folder / name}", "--logFile=false"]
+    chain = [f"--gethGenesis={rules}", f"--dataDir={folder / name}", "--no-logFile"]
     api = ["--rpc", "--rpcAddr=127.0.0.1", f"--rpcPort={port}"]
     net = [f"--port={peers}", "--extIP=127.0.0.1", "--discDns=false", "--discV4=false"]
     question = {"jsonrpc": "2.0", "id": 1, "method": "eth_chainId", "params": []}

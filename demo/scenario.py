@@ -1,6 +1,5 @@
 """One fault from a real node to a verified recovery, observed at each station of its way."""
 
-import re
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ ALERT = "NodeLagging"
 WATCHDOG = "Watchdog"
 ENTITY = f"{CHAIN}/{VICTIM}"
 LAG = "rpc_block_lag_blocks"
+LIMIT = "occ:threshold:lag_blocks"
 _EXPECTED = {(WATCHDOG, "watchdog"), (ALERT, ENTITY)}
 
 
@@ -126,11 +126,11 @@ class Scenario:
         return None if self._fault is None else time.monotonic() - self._fault
 
     async def _threshold(self) -> float:
-        """Of the rule that is loaded, so that the page is compared with what pages."""
-        query = (await self._views.rule(ALERT))["query"]
-        if not (found := re.search(rf"{LAG}\b[^<>]*>\s*([\d.]+)", query)):
-            raise StepFailed(f"{ALERT} compares {LAG} with no number: {query or 'no such rule'}", "prometheus")
-        return float(found[1])
+        """The limit that the rules record for the chain, so that the page is compared with what pages."""
+        found = await self._views.query(f'{LIMIT}{{chain="{CHAIN}"}}')
+        if not found:
+            raise StepFailed(f"no rule records {LIMIT} for {CHAIN}", "prometheus")
+        return float(found[0]["value"][1])
 
     async def _watched(self) -> bool:
         return any(each["alertname"] == WATCHDOG for each in await self._views.episodes())

@@ -109,6 +109,7 @@ def guide(centre: Centre) -> str:
             f"metrics       {centre.url('nodes')}/metrics",
             f"Prometheus    {centre.url('prometheus')}/",
             f"Alertmanager  {centre.url('alertmanager')}/",
+            *(f"Grafana       {address}/" for name, address in centre.addresses().items() if name == "grafana"),
             f"logs          {centre.logs}",
             f"break a node  curl -X PUT {faults}/{NODES[1]}/fault/{Fault.STALL}",
             f"mend it       curl -X DELETE {faults}/{NODES[1]}/fault",

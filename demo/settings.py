@@ -43,9 +43,13 @@ def receiver(database: Path, token: Path, *, own: str, prometheus: str, alertman
     }
 
 
-def prometheus(shipped: Document, rules: Path, jobs: Mapping[str, str], *, occ_url: str, repo_url: str) -> Document:
-    """Every second, instead of the shipped 15; `jobs` are addresses, HOST:PORT, by name."""
-    labels = {**shipped["global"].get("external_labels", {}), "occ_url": occ_url, "repo_url": repo_url}
+def prometheus(shipped: Document, rules: Path, jobs: Mapping[str, str], *, urls: Mapping[str, str]) -> Document:
+    """Every second, instead of the shipped 15; `jobs` are addresses, HOST:PORT, by name.
+
+    `urls` are what links lead to; without a Grafana they lead to Prometheus' own graphs.
+    """
+    labels = {name: value for name, value in shipped["global"]["external_labels"].items() if not name.endswith("_url")}
+    labels |= urls
     return {
         "global": {"scrape_interval": "1s", "evaluation_interval": "1s", "external_labels": labels},
         "rule_files": [f"{rules}/*.yml"],

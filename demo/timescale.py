@@ -2,6 +2,7 @@
 
 The demo would otherwise need the minutes that real rules rightly take. What is scaled: `for`, `keep_firing_for` and
 `interval`, and in PromQL the ranges, subqueries and offsets; a number of seconds that is compared with is a threshold.
+A recorded threshold that says how long something may stay away (`occ:threshold:…_age_seconds`) is a wait as well.
 """
 
 import re
@@ -31,6 +32,9 @@ _TOKENS = re.compile(
     """,
     re.VERBOSE | re.IGNORECASE,
 )
+
+
+_RECORDED_WAIT = re.compile(r"occ:threshold:\w+_age_seconds")
 
 
 def parse(duration: str) -> int:
@@ -85,7 +89,10 @@ def _group(group: dict[str, Any], factor: float) -> dict[str, Any]:
 
 def _rule(rule: dict[str, Any], factor: float) -> dict[str, Any]:
     wait = _divider(factor)
-    return _changed(rule, {"expr": lambda text: promql(str(text), factor), "for": wait, "keep_firing_for": wait})
+    changed = _changed(rule, {"expr": lambda text: promql(str(text), factor), "for": wait, "keep_firing_for": wait})
+    if factor != 1 and _RECORDED_WAIT.fullmatch(rule.get("record", "")):
+        return {**changed, "expr": f"({changed['expr']}) / {factor:g}"}
+    return changed
 
 
 def routing(route: dict[str, Any], factor: float) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from demo.processes import Child, Part, free_ports
 from demo.until import until
 from tests.exporters.nodes.wire import HEALTHY, answer
 from tests.exporters.support import parsed
+from tests.occ.servers import listening
 
 SECRETS = {
     "path": "P4th-k3y+in/URL=",
@@ -31,7 +32,7 @@ SECRETS = {
 }
 
 CONFIG = """
-defaults: {{interval: 500ms, timeout: 400ms}}
+defaults: {{interval: 5s, timeout: 5s}}
 egress: [{{name: way-out, url: "http://127.0.0.1:1/${{EGRESS}}"}}]
 chains:
   - name: ethereum
@@ -78,15 +79,8 @@ async def gossip() -> AsyncIterator[str]:
             case _:
                 return web.Response(status=302, headers={"Location": f"http://127.0.0.1:1/{quote(told)}"})
 
-    app = web.Application()
-    app.router.add_route("*", "/{path:.*}", handler)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
-    finally:
-        await runner.cleanup()
+    async with listening(handler) as port:
+        yield f"http://127.0.0.1:{port}"
 
 
 @asynccontextmanager
@@ -138,7 +132,7 @@ async def test_no_secret_leaves_the_exporter_in_any_spelling(tmp_path: Path) -> 
             }
             return happened >= {"bad_response", "auth", "rpc_error", "connect", "dns"}
 
-        await until(every_failure_was_counted, 30)
+        await until(every_failure_was_counted, 60)
         for path in PATHS:
             for accept in ("text/plain", "application/openmetrics-text", "text/html"):
                 async with session.get(url + path, headers={"Accept": accept}) as reply:
@@ -183,7 +177,7 @@ def test_a_wrong_configuration_repeats_no_value(place: str, tmp_path: Path) -> N
         capture_output=True,
         text=True,
         check=False,
-        timeout=30,
+        timeout=60,
     )
     assert done.returncode == 2, done.stderr
     assert secret not in done.stdout + done.stderr

@@ -15,7 +15,7 @@ def _tool(name: str) -> Run:
     binary = locate(name)
 
     def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-        return subprocess.run([binary, *arguments], capture_output=True, text=True, timeout=30, check=False)
+        return subprocess.run([binary, *arguments], capture_output=True, text=True, timeout=120, check=False)
 
     return run
 

@@ -1,5 +1,6 @@
 """Who hears of what, asked of amtool; and what may never be muted."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ from tests.alerting_rules import checks
 from tests.alerting_rules.checks import ALERTMANAGER
 from tests.alerting_rules.conftest import Run
 
+FIXED = {"entity": "a/b", "parent": "a", "exporter": "a"}
 ROUTING = checks.load(ALERTMANAGER)
 TABLE = checks.load(ALERTMANAGER.with_name("routes_test.yml"))
 
@@ -44,9 +46,20 @@ def test_every_alert_with_every_severity(amtool: Run, name: str, severity: str) 
 
 @pytest.mark.parametrize("alert", checks.shipped_alerts(), ids=lambda alert: alert.name)
 def test_no_shipped_alert_is_unrouted(amtool: Run, alert: checks.Alert) -> None:
-    heard = receivers(amtool, {"alertname": alert.name, **alert.labels, "entity": "a/b", "parent": "a"})
-    assert "occ" in heard
-    assert "unrouted" not in heard
+    for severity in alert.severities:
+        assert list(routing_faults(amtool, alert, severity)) == []
+
+
+def routing_faults(amtool: Run, alert: checks.Alert, severity: str) -> Iterator[str]:
+    heard = receivers(amtool, {"alertname": alert.name, **alert.labels, **FIXED, "severity": severity})
+    if "occ" not in heard or "unrouted" in heard:
+        yield f"{alert.name} of severity {severity} is heard by {', '.join(heard)}"
+
+
+def test_an_alert_that_no_route_is_for_is_found(amtool: Run) -> None:
+    (alert,) = (alert for alert in checks.shipped_alerts() if alert.name == "NodeDown")
+    found = list(routing_faults(amtool, alert, "urgent"))
+    assert found == [f"{alert.name} of severity urgent is heard by occ, unrouted"]
 
 
 def test_every_receiver_is_in_the_table() -> None:
@@ -66,7 +79,7 @@ def test_the_pager_groups_by_what_the_alerts_hang_on() -> None:
 
 
 def test_inhibition_can_reach_neither_strangers_nor_security_pages_nor_the_watchdog() -> None:
-    assert list(checks.inhibition_faults(ROUTING["inhibit_rules"])) == []
+    assert list(checks.inhibition_faults(ROUTING["inhibit_rules"], checks.shipped_alerts())) == []
 
 
 def test_only_tickets_wait_for_the_day() -> None:
@@ -87,8 +100,7 @@ def test_no_secret_is_written_down() -> None:
 @pytest.mark.parametrize(
     ("changed", "fault"),
     [
-        ({"equal": ["chain"]}, "equal is ['chain'], not one of entity and parent"),
-        ({"equal": None}, "equal is None, not one of entity and parent"),
+        ({"equal": None}, "equal is None, not one of entity, parent and exporter"),
         ({"target_matchers": ['alertname="NodeDown"']}, "the muted side names no domain other than security"),
         (
             {"target_matchers": ['domain="security"', 'alertname="ImplementationChanged"']},
@@ -103,11 +115,24 @@ def test_no_secret_is_written_down() -> None:
             {"target_matchers": ['domain="meta"', 'alertname=~".*"']},
             "the muted side does not name its alerts, or names Watchdog",
         ),
+        (
+            {"equal": ["chain"]},
+            "equal is ['chain'], not one of entity, parent and exporter",
+        ),
+        (
+            {"target_matchers": ['domain="meta"', 'alertname="ExporterAbsent"']},
+            "ExporterAbsent has no label exporter, and would match whatever lacks it too",
+        ),
+        ({"source_matchers": ['domain="meta"', 'alertname="EgressLost"']}, "a side names no alert that there is"),
+        (
+            {"source_matchers": ['domain="nodes"', 'alertname="NodeDown"']},
+            "NodeDown would mute ChainBlind, which is more urgent",
+        ),
     ],
 )
 def test_an_inhibition_that_reaches_too_far_is_found(changed: dict[str, Any], fault: str) -> None:
     rule = {**ROUTING["inhibit_rules"][0], **changed}
-    assert list(checks.inhibition_faults([rule])) == [f"inhibition 1: {fault}"]
+    assert f"inhibition 1: {fault}" in checks.inhibition_faults([rule], checks.shipped_alerts())
 
 
 def test_a_pager_that_sleeps_is_found() -> None:

@@ -1,6 +1,7 @@
 """The rules load, are written as people and routes need them, and do what their own tests say."""
 
 import re
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -46,7 +47,20 @@ def test_every_alert_is_seen_to_fire_exactly_and_to_stay_quiet() -> None:
 
 
 def test_every_rule_file_has_its_tests() -> None:
-    assert [f"{path.stem}_test" for path in checks.rule_files()] == [path.stem for path in checks.unit_tests()]
+    loaded = {
+        (path.parent / file).resolve() for path in checks.unit_tests() for file in checks.load(path)["rule_files"]
+    }
+    assert loaded == set(checks.rule_files())
+
+
+def test_no_two_alerts_or_groups_have_one_name() -> None:
+    groups = [group["name"] for path in checks.rule_files() for group in checks.load(path)["groups"]]
+    assert [name for name, count in Counter([*NAMES, *groups]).items() if count > 1] == []
+
+
+def test_every_board_that_an_alert_leads_to_is_there() -> None:
+    boards = checks.boards()
+    assert [fault for alert in checks.shipped_alerts() for fault in checks.board_faults(alert, boards)] == []
 
 
 @pytest.mark.parametrize("tests", checks.unit_tests(), ids=lambda path: path.stem)
@@ -60,7 +74,12 @@ def test_the_rules_do_what_their_tests_say(promtool: Run, tests: Path) -> None:
 
 @pytest.fixture(scope="session")
 def sound() -> Alert:
-    return checks.shipped_alerts()[0]
+    return shipped("NodeDown")
+
+
+def shipped(name: str) -> Alert:
+    (alert,) = (alert for alert in checks.shipped_alerts() if alert.name == name)
+    return alert
 
 
 def with_(rule: Document, field: str, changed: dict[str, str]) -> Document:
@@ -88,7 +107,9 @@ def test_a_missing_or_empty_annotation_is_found(sound: Alert, name: str) -> None
     ("changed", "fault"),
     [
         ({"severity": "critical"}, "severity critical is none of info, none, page, ticket"),
-        ({"domain": "pools"}, "domain pools in the file of meta"),
+        ({"domain": "pools"}, "domain pools in the file of nodes"),
+        ({"severity": "page"}, "pages whatever the tier"),
+        ({"severity": checks.BY_TIER}, "pages by a tier that its expression does not bring"),
     ],
 )
 def test_a_label_outside_its_values_is_found(sound: Alert, changed: dict[str, str], fault: str) -> None:
@@ -101,8 +122,21 @@ def test_links_that_lead_elsewhere_are_found(sound: Alert) -> None:
     ill = replace(sound, rule=with_(sound.rule, "annotations", links))
     assert list(checks.alert_faults(ill)) == [
         f"{sound.name}: runbook_url leads to /runbooks/Other.md",
-        f"{sound.name}: dashboard_url is no graph: /d/none",
+        f"{sound.name}: dashboard_url leads to no board, or to no graph without Grafana: /d/none",
     ]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "fault"),
+    [
+        ("/d/occ-nodes", "/d/occ-node", "there is no board occ-node"),
+        ("var-node", "var-nodes", "board occ-nodes has no variable nodes"),
+    ],
+)
+def test_a_link_to_a_board_or_variable_that_is_not_there_is_found(sound: Alert, old: str, new: str, fault: str) -> None:
+    link = sound.annotations["dashboard_url"].replace(old, new)
+    ill = replace(sound, rule=with_(sound.rule, "annotations", {"dashboard_url": link}))
+    assert list(checks.board_faults(ill, checks.boards())) == [f"{sound.name}: {fault}"]
 
 
 def test_an_alert_without_tests_and_a_test_without_alert_are_found() -> None:
@@ -128,13 +162,12 @@ def test_an_alert_without_tests_and_a_test_without_alert_are_found() -> None:
 
 @pytest.fixture
 def passes(promtool: Run, tmp_path: Path) -> Passes:
-    """Whether an alert's own tests pass on that alert alone, with some of its fields changed."""
+    """Whether an alert's own tests pass on that alert alone, beside what it leans on, with some of its fields changed."""
 
     def run(alert: Alert, changed: dict[str, str]) -> bool:
-        group = {"name": "alone", "rules": [{**alert.rule, **changed}]}
-        tests = only(alert.name, checks.load(RULES / f"tests/{alert.domain}_test.yml"))
-        (tmp_path / "rule.yml").write_text(yaml.safe_dump({"groups": [group]}))
-        (tmp_path / "test.yml").write_text(yaml.safe_dump({**tests, "rule_files": ["rule.yml"]}))
+        groups = [*checks.leaned_on(alert.rule["expr"]), {"name": "alone", "rules": [{**alert.rule, **changed}]}]
+        (tmp_path / "rules.yml").write_text(yaml.safe_dump({"groups": groups}))
+        (tmp_path / "test.yml").write_text(yaml.safe_dump(only(alert.name, [group["name"] for group in groups])))
         tested = promtool("test", "rules", tmp_path / "test.yml")
         assert tested.returncode == 0 or "got:" in tested.stdout + tested.stderr, tested.stderr
         return tested.returncode == 0
@@ -142,12 +175,15 @@ def passes(promtool: Run, tmp_path: Path) -> Passes:
     return run
 
 
-def only(name: str, tests: Document) -> Document:
+def only(name: str, order: list[str]) -> Document:
+    """The tests of one alert; groups are evaluated in this order, so that what leans on another comes after it."""
     cut = [
-        {**test, "alert_rule_test": [case for case in test["alert_rule_test"] if case["alertname"] == name]}
-        for test in tests["tests"]
+        {**test, "alert_rule_test": cases, "promql_expr_test": []}
+        for path in checks.unit_tests()
+        for test in checks.load(path)["tests"]
+        if (cases := [case for case in test.get("alert_rule_test") or () if case["alertname"] == name])
     ]
-    return {**tests, "tests": [test for test in cut if test["alert_rule_test"]]}
+    return {"rule_files": ["rules.yml"], "evaluation_interval": "15s", "group_eval_order": order, "tests": cut}
 
 
 @pytest.mark.parametrize("alert", checks.shipped_alerts(), ids=lambda alert: alert.name)
@@ -161,23 +197,77 @@ def test_a_rule_that_says_always_or_never_fails_its_tests(passes: Passes, alert:
 CLAUSES = [
     ("NodeDown", "expr", "avg_over_time", "min_over_time"),
     ("NodeDown", "expr", "< 0.5", "== 0"),
-    ("NodeDown", "expr", "(chain, node)", "(chain, node, instance)"),
     ("NodeDown", "for", "1m", "0s"),
-    ("NodeLagging", "expr", "quantile_over_time(0.5, rpc_block_lag_blocks[1m])", "rpc_block_lag_blocks"),
-    ("NodeLagging", "expr", "rpc_block_lag_blocks[1m]) > 3", "rpc_block_lag_blocks[1m]) > 1"),
-    ("NodeLagging", "expr", "rpc_block_lag_seconds[1m]) > 5", "rpc_block_lag_seconds[1m]) > 1"),
-    ("NodeLagging", "expr", "< 0.5", "< 0"),
-    ("NodeLagging", "for", "30s", "0s"),
+    ("NodeRateLimited", "expr", " > 20", ""),
+    ("NodeRateLimited", "expr", "> 0.05", "> 0.02"),
+    ("NodeSlow", "expr", "quantile_over_time(0.5,", "quantile_over_time(1,"),
+    ("NodeSlow", "expr", "on (chain) group_left () occ:threshold:request_seconds", "1"),
+    ("NodeWebSocketLost", "expr", "avg_over_time", "min_over_time"),
+    ("NodeWebSocketLost", "expr", "> 10", "> 100"),
+    ("NodeWebSocketLost", "expr", "> 10", "> 4"),
     ("NodeWrongChain", "expr", "min_over_time(rpc_chain_id_matches[10m])", "rpc_chain_id_matches"),
     ("NodeWrongChain", "expr", "min_over_time(rpc_genesis_hash_matches[10m])", "rpc_genesis_hash_matches"),
+    ("NodeForked", "expr", "avg_over_time", "max_over_time"),
+    ("NodeForked", "for", "1m", "0s"),
+    ("ChainForked", "expr", "quantile_over_time(0.5, ", "max_over_time("),
+    ("ChainForked", "expr", "> 0.5", "> 1"),
+    ("ChainForked", "for", "1m", "0s"),
+    ("NodeDataDisagrees", "expr", "> 1.5", "> 0"),
+    ("NodeAhead", "expr", "- 3)", "- 0)"),
+    ("NodeAhead", "expr", " * on (chain) group_left () chain:block_seconds:6h", ""),
+    ("NodeAhead", "expr", "min_over_time", "max_over_time"),
+    ("NodeHeadRegressing", "expr", "> 5", "> 0"),
+    ("NodeHeadRegressing", "expr", "> 0.02", "> 0"),
+    ("NodeReorgs", "expr", "on (chain) group_left () occ:threshold:reorgs_per_hour", "10"),
+    ("NodeReorgs", "expr", "on (chain) group_left () occ:threshold:reorgs_per_hour", "5"),
+    ("DeepReorg", "expr", "on (chain) occ:threshold:reorg_depth_blocks", "5"),
+    ("DeepReorg", "expr", "on (chain) occ:threshold:reorg_depth_blocks", "2"),
+    ("DeepReorg", "expr", ">= on (chain)", "> bool on (chain)"),
+    ("NodeLagging", "expr", "quantile_over_time(0.5, rpc_block_lag_blocks[1m])", "rpc_block_lag_blocks"),
+    ("NodeLagging", "expr", "on (chain) group_left () occ:threshold:lag_blocks", "1"),
+    ("NodeLagging", "expr", "on (chain) group_left () occ:threshold:lag_blocks", "3"),
+    ("NodeLagging", "expr", "on (chain) group_left () occ:threshold:lag_seconds", "1"),
+    ("NodeLagging", "expr", "< 0.5", "< 0"),
+    ("NodeLagging", "for", "30s", "0s"),
+    ("NodeSyncing", "expr", "avg_over_time", "max_over_time"),
+    ("NodeFewPeers", "expr", "max_over_time(rpc_peers[10m])", "min_over_time(rpc_peers[10m])"),
+    ("NodeFewPeers", "expr", "[1d]", "[10m]"),
+    ("NodeFewPeers", "expr", ">= on", "< on"),
+    ("NodeHeadsLate", "expr", "quantile_over_time(0.5,", "quantile_over_time(1,"),
+    ("NodeHeadsLate", "expr", "on (chain) group_left () occ:threshold:arrival_delay_seconds", "15"),
+    ("BeaconOptimistic", "expr", "avg_over_time", "max_over_time"),
+    ("BeaconSyncDistance", "expr", "min_over_time", "max_over_time"),
+    ("NodeCapabilityLost", "expr", "max_over_time", "min_over_time"),
+    ("NodeCapabilityLost", "expr", "rpc_capability_expected == 1", "rpc_capability == 0"),
+    ("ChainStalled", "expr", "on (chain) occ:threshold:stall_age_seconds", "180"),
+    ("ChainStalled", "expr", "max_over_time(chain_head_timestamp_seconds[1m])", "chain_head_timestamp_seconds"),
     ("ChainStalled", "expr", "max_over_time(chain_head_block_number[1m])", "chain_head_block_number"),
     ("ChainStalled", "expr", "max_over_time(chain_head_block_number[1m] offset", "(chain_head_block_number offset"),
-    ("ChainStalled", "expr", "offset 3m", "offset 1m"),
-    ("ChainStalled", "expr", "<=", "<"),
+    ("ChainStalled", "expr", "offset 2m", "offset 1m"),
+    ("ChainStalled", "expr", "<= max", "< max"),
     ("ChainStalled", "expr", "== 1", ">= 0"),
     ("ChainBlind", "expr", "max_over_time(chain_nodes_healthy[1m])", "chain_nodes_healthy"),
-    ("ChainBlind", "expr", "max_over_time(occ_target_up", "min_over_time(occ_target_up"),
+    ("ChainBlind", "expr", "max_over_time(node:rpc_up:max", "min_over_time(node:rpc_up:max"),
     ("ChainBlind", "for", "1m", "0s"),
+    ("ChainFewNodes", "expr", ">= 2", ">= 1"),
+    ("ChainFewNodes", "for", "3m", "0s"),
+    ("FinalityStalled", "expr", "quantile by (chain) (0.5,", "min by (chain) ("),
+    ("FinalityStalled", "expr", "[2m]) > 0", "[2m]) >= 0"),
+    ("FinalityStalled", "expr", "on (chain) occ:threshold:finality_age_seconds", "1800"),
+    ("FinalityLagging", "expr", "quantile by (chain) (0.5,", "min by (chain) ("),
+    ("FinalityLagging", "expr", "min_over_time", "max_over_time"),
+    ("FinalityLagging", "expr", "on (chain) occ:threshold:finality_lag_blocks", "128"),
+    ("RpcAvailabilityBurning", "expr", "and slo:rpc_availability:error_ratio_1h > 0.0144", ""),
+    ("RpcAvailabilityBurning", "expr", "slo:rpc_availability:error_ratio_5m > 0.0144 and", ""),
+    ("RpcAvailabilityBurning", "expr", "and slo:rpc_availability:error_ratio_6h > 0.006", ""),
+    ("RpcAvailabilityBurning", "expr", "slo:rpc_availability:error_ratio_30m > 0.006 and", ""),
+    ("RpcAvailabilityBurning", "expr", "unless on (chain)", "and on (chain)"),
+    ("RpcAvailabilityBurning", "for", "2m", "0s"),
+    ("HeadFreshnessBurning", "expr", "ChainStalled|ChainBlind", "ChainBlind"),
+    ("RpcAvailabilityEroding", "expr", "and slo:rpc_availability:error_ratio_1d > 0.003", ""),
+    ("RpcAvailabilityEroding", "expr", "and slo:rpc_availability:error_ratio_3d > 0.001", ""),
+    ("HeadFreshnessBurning", "expr", "and slo:head_freshness:error_ratio_1h > 0.072", ""),
+    ("HeadFreshnessEroding", "expr", "slo:head_freshness:error_ratio_6h > 0.005 and", ""),
     ("SightLost", "expr", "min without", "max without"),
     ("SightLost", "expr", "avg_over_time(occ_target_stale[5m])", "occ_target_stale"),
     ("SightLost", "expr", "max_over_time(occ_target_up[5m])", "occ_target_up"),
@@ -191,11 +281,18 @@ CLAUSES = [
     ("ReceiverSilent", "expr", "> 0.9", ">= 0"),
     ("ReceiverSilent", "expr", ' and last_over_time(up{job="receiver"}[1m] offset 10m) == 1', ""),
     ("ReceiverSilent", "expr", "unless", "and"),
+    ("EgressDown", "expr", ">= 2", ">= 1"),
+    ("EgressDown", "expr", "max by (job) (max_over_time", "min by (job) (min_over_time"),
+    ("EgressDown", "for", "30s", "0s"),
+    ("ManyNodesDown", "expr", "> 0.5 *", ">= 0.5 *"),
+    ("ManyNodesDown", "expr", ">= 2", ">= 1"),
+    ("ManyNodesDown", "for", "30s", "0s"),
+    ("SeriesDropped", "for", "5m", "0s"),
 ]
 
 
 @pytest.mark.parametrize(("name", "field", "old", "new"), CLAUSES)
 def test_no_clause_is_idle(passes: Passes, name: str, field: str, old: str, new: str) -> None:
-    (alert,) = (alert for alert in checks.shipped_alerts() if alert.name == name)
+    alert = shipped(name)
     assert old in alert.rule[field]
     assert not passes(alert, {field: alert.rule[field].replace(old, new, 1)})

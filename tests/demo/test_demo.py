@@ -100,7 +100,7 @@ async def demo(*arguments: str, **environment: str) -> AsyncIterator[Run]:
 async def test_once_drives_one_fault_to_its_verified_recovery() -> None:
     async with demo("--once") as run:
         await run.until_it_says("since fault")
-        assert len(run.groups) == 6
+        assert len(run.groups) == 8
         code = await run.end(within=150)
         assert code == 0, run.said
         rows = re.findall(r"^ +(before|[\d.]+)  (.+?)(?:  .*)?$", run.said, re.MULTILINE)
@@ -108,7 +108,7 @@ async def test_once_drives_one_fault_to_its_verified_recovery() -> None:
         seconds = [float(when) for when, _ in rows[3:]]
         assert seconds == sorted(seconds)
         assert "PASS: NodeLagging for local/beta reached the receiver" in run.said
-        assert "all 6 parts have ended" in run.said
+        assert "all 8 parts have ended" in run.said
         assert "\x1b" not in run.said
         assert run.left() == set()
 
@@ -117,7 +117,7 @@ async def test_ctrl_c_is_the_normal_end_and_leaves_nothing() -> None:
     async with demo("--time-scale", "5") as run:
         await run.until_it_says("Ctrl-C ends it.")
         assert "time scale    5:" in run.said
-        assert len(run.groups) == 6
+        assert len(run.groups) == 8
         folder = run.folder
         run.process.send_signal(signal.SIGINT)
         assert await run.end() == 0
@@ -125,11 +125,30 @@ async def test_ctrl_c_is_the_normal_end_and_leaves_nothing() -> None:
         assert not folder.exists()
 
 
+DRILLS = ("lag", "wrong-chain", "egress-loss")
+"""One in which a value says it, one in which a fact does, and one in which a single page stands for many."""
+
+
+async def test_drills_pass_on_the_running_demo() -> None:
+    async with demo() as run:
+        await run.until_it_says("Ctrl-C ends it.")
+        command = [sys.executable, "-m", "demo.drilling", "--run", str(run.folder), *DRILLS]
+        drilling = await asyncio.create_subprocess_exec(*command, cwd=ROOT, stdout=PIPE, stderr=STDOUT)
+        said = (await asyncio.wait_for(drilling.communicate(), 240))[0].decode()
+        assert drilling.returncode == 0, said
+        assert [name for name in DRILLS if re.search(rf"^│ {name} .* pass +│$", said, re.MULTILINE)] == list(DRILLS)
+        assert re.search(r"^median fault to receiver [\d.]+ s, fault to pager [\d.]+ s$", said, re.MULTILINE)
+        run.process.send_signal(signal.SIGINT)
+        assert await run.end() == 0
+        assert re.search(r"^fires +NodeLagging for local/beta$", run.said, re.MULTILINE)
+        assert re.search(r"^no longer +NodeLagging for local/beta$", run.said, re.MULTILINE)
+
+
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGKILL, -9)])
 async def test_no_part_outlives_the_supervisor(number: signal.Signals, code: int) -> None:
     async with demo() as run:
         await run.until_it_says("anvil         ready", "proxy         ready")
-        assert len(run.groups) == 6
+        assert len(run.groups) == 8
         run.process.send_signal(number)
         assert await run.end() == code
         assert await until(run.none_left, within=30)

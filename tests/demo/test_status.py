@@ -77,9 +77,9 @@ async def test_without_a_terminal_changes_are_told_in_lines(views: Scripted, mon
     async def said(line: str) -> bool:
         return line in out.file.getvalue()  # type: ignore[attr-defined]
 
-    await until(lambda: said("fires      NodeLagging for local/beta\n"), 10)
+    await until(lambda: said("fires      NodeLagging for local/beta\n"), 30)
     views.alarms = set()
-    await until(lambda: said("no longer  NodeLagging for local/beta\n"), 10)
+    await until(lambda: said("no longer  NodeLagging for local/beta\n"), 30)
     watching.cancel()
     await asyncio.gather(watching, return_exceptions=True)
     assert out.file.getvalue().count("NodeLagging") == 2  # type: ignore[attr-defined]

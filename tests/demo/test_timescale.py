@@ -115,6 +115,18 @@ def test_a_rule_file_and_promtool_accepts_it(tmp_path: Path) -> None:
     subprocess.run([locate("promtool"), "check", "rules", written], check=True, capture_output=True)
 
 
+def test_a_recorded_wait_is_divided_and_other_thresholds_are_not(tmp_path: Path) -> None:
+    names = ("occ:threshold:stall_age_seconds", "occ:threshold:lag_seconds")
+    written = [{"record": name, "expr": "vector(180)\nor on (chain)\nrate(x[5m])"} for name in names]
+    scaled = timescale.rules({"groups": [{"name": "thresholds", "rules": written}]}, 10)
+    assert [rule["expr"] for rule in scaled["groups"][0]["rules"]] == [
+        "(vector(180)\nor on (chain)\nrate(x[30s])) / 10",
+        "vector(180)\nor on (chain)\nrate(x[30s])",
+    ]
+    (tmp_path / "rules.yml").write_text(yaml.safe_dump(scaled))
+    subprocess.run([locate("promtool"), "check", "rules", tmp_path / "rules.yml"], check=True, capture_output=True)
+
+
 def test_scale_one_changes_nothing_that_matters() -> None:
     document = yaml.safe_load(RULES)
     assert timescale.rules(document, 1) == document

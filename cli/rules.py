@@ -1,0 +1,246 @@
+"""`occ rules`: the rules that are made of tables, thresholds and objectives."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+import yaml
+from pydantic import Field, model_validator
+
+from occ.config import SOME, Model, load, refuse, unique
+from occ.errors import ConfigError
+
+FOLDER = Path(__file__).resolve().parent.parent / "alerting-rules"
+THRESHOLDS, SLOS = Path("thresholds.yml"), Path("slo/slos.yml")
+
+Document = dict[str, Any]
+Number = Annotated[float, Field(ge=0)]
+Identifier = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+Label = Annotated[str, Field(pattern=r"^[\w.-]+$")]
+Alertname = Annotated[str, Field(pattern=r"^[A-Z][A-Za-z]+$")]
+
+# --- thresholds ------------------------------------------------------------------------------------------------------
+
+
+class Threshold(Model):
+    """What is too much: by chain, else by tier, else for all. `block_times` raises the default of slow chains."""
+
+    default: Number | None = None
+    block_times: Number | None = None
+    tiers: dict[Label, Number] = Field(default_factory=dict)
+    chains: dict[Label, Number] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if self.default is None and (self.tiers or self.block_times is not None):
+            raise refuse("is required beside `tiers` and `block_times`", "default")
+        if self.tiers and self.block_times is not None:
+            raise refuse("do not go together with `block_times`", "tiers")
+        if self.default is None and not self.chains:
+            raise refuse("is required where there are no `chains`", "default")
+        return self
+
+
+class Thresholds(Model):
+    """thresholds.yml."""
+
+    thresholds: dict[Identifier, Threshold]
+
+
+def threshold_rules(thresholds: Mapping[str, Threshold]) -> Document:
+    """recording/thresholds.yml: `occ:threshold:NAME` with one value for every chain, whether it is listed or not."""
+    rules = [
+        {"record": f"occ:threshold:{name}", "expr": "\nor on (chain)\n".join(_values(threshold))}
+        for name, threshold in thresholds.items()
+    ]
+    return {"groups": [{"name": "thresholds", "rules": rules}]}
+
+
+def _values(threshold: Threshold) -> Iterator[str]:
+    """The values as PromQL, those that go before the others first."""
+    for chain, value in threshold.chains.items():
+        yield f'label_replace(vector({value:g}), "chain", "{chain}", "", "")'
+    if threshold.block_times is not None:
+        yield f"{threshold.block_times:g} * chain:block_seconds:6h > {threshold.default:g}"
+    for tier, value in threshold.tiers.items():
+        yield f'max by (chain) (0 * chain:tier:info{{tier="{tier}"}} + {value:g})'
+    if threshold.default is not None:
+        yield f"max by (chain) (0 * chain:tier:info + {threshold.default:g})"
+
+
+# --- objectives ------------------------------------------------------------------------------------------------------
+
+SCRAPE_SECONDS = 15
+WINDOWS = {"5m": 300, "30m": 1800, "1h": 3600, "2h": 7200, "6h": 21600, "1d": 86400, "3d": 259200}
+
+FAST = (("5m", "1h", 14.4), ("30m", "6h", 6.0))
+SLOW = (("2h", "1d", 3.0), ("6h", "3d", 1.0))
+"""Short window, long window, and how many times faster than evenly the budget of 30 days goes: 2 % of it in an hour, 5 %
+in six, 10 % in a day, 10 % in three (Google SRE Workbook, chapter 5)."""
+
+
+class Slo(Model):
+    """An objective for every chain."""
+
+    name: Identifier
+    alert: Alertname
+    title: str
+    objective: Annotated[float, Field(gt=0, lt=1)]
+    good: str
+    bad: str
+    told_by: Annotated[tuple[Alertname, ...], SOME]
+    first_action: str
+
+    def ratio(self, window: str) -> str:
+        """The recorded share of bad time over a window."""
+        return f"slo:{self.name}:error_ratio_{window}"
+
+    def too_fast(self, rates: tuple[tuple[str, str, float], ...]) -> str:
+        """Whether the budget burns too fast over one of these pairs of windows."""
+        pairs = ((short, long, f"{rate * (1 - self.objective):.6g}") for short, long, rate in rates)
+        return "\nor\n".join(
+            f"({self.ratio(short)} > {limit} and {self.ratio(long)} > {limit})" for short, long, limit in pairs
+        )
+
+
+class Slos(Model):
+    """slo/slos.yml."""
+
+    objectives: Annotated[tuple[Slo, ...], unique("name")]
+
+
+def slo_rules(slos: tuple[Slo, ...]) -> Document:
+    """slo/generated.yml. Long windows are looked at less often: they change slowly and cost most."""
+    groups = [
+        {"name": "slo_ratios", "rules": list(_ratios(slos, longer=False))},
+        {"name": "slo_long_ratios", "interval": "2m", "rules": list(_ratios(slos, longer=True))},
+        {"name": "slo", "rules": [alert for slo in slos for alert in (_burning(slo), _eroding(slo))]},
+    ]
+    return {"groups": groups}
+
+
+_LONG = WINDOWS["2h"]
+
+
+def _ratios(slos: tuple[Slo, ...], *, longer: bool) -> Iterator[Document]:
+    """A share of a window counts once half of the window was seen."""
+    for slo in slos:
+        for window, seconds in WINDOWS.items():
+            if (seconds >= _LONG) == longer:
+                seen = seconds // SCRAPE_SECONDS // 2
+                yield {
+                    "record": slo.ratio(window),
+                    "expr": f"1 - avg_over_time({slo.good}[{window}])\n"
+                    f"and\ncount_over_time({slo.good}[{window}]) >= {seen}",
+                }
+
+
+_LATER = "2m"  # than the alerts that say it better
+_TIER = "* on (chain) group_left (tier) chain:tier:info"
+_BY_TIER = '{{ if eq $labels.tier "1" }}page{{ else }}ticket{{ end }}'
+
+
+def _burning(slo: Slo) -> Document:
+    name = f"{slo.alert}Burning"
+    said = "hours are left of the errors that 30 days may have"
+    told = f'max by (chain) (max_over_time(ALERTS{{alertname=~"{"|".join(slo.told_by)}",alertstate="firing"}}[1h]))'
+    expr = f"(\n{slo.too_fast(FAST)}\n) {_TIER}\nunless on (chain)\n{told}"
+    return {**_alert(slo, name, expr, severity=_BY_TIER, headline="burns its budget", said=said), "for": _LATER}
+
+
+def _eroding(slo: Slo) -> Document:
+    name = f"{slo.alert}Eroding"
+    said = "the errors that 30 days may have will be used up before they are over"
+    return _alert(slo, name, slo.too_fast(SLOW), severity="ticket", headline="uses up its budget", said=said)
+
+
+def _alert(slo: Slo, name: str, expr: str, *, severity: str, headline: str, said: str) -> Document:
+    grafana, occ, repo = (f"{{{{ $externalLabels.{label} }}}}" for label in ("grafana_url", "occ_url", "repo_url"))
+    graph = f'{{{{ $externalURL }}}}{{{{ printf "{slo.ratio("1h")}{{chain=%q}}" $labels.chain | graphLink }}}}'
+    board = f"{grafana}/d/occ-nodes?var-chain={{{{ $labels.chain }}}}"
+    place = {"entity": "{{ $labels.chain }}", "parent": "{{ $labels.chain }}"}
+    return {
+        "alert": name,
+        "expr": expr,
+        "labels": {"severity": severity, "domain": "nodes", "exporter": "nodes", **place},
+        "annotations": {
+            "summary": f"{slo.title} of {{{{ $labels.chain }}}} {headline}",
+            "description": f"For {{{{ $value | humanizePercentage }}}} of the time {slo.bad}, where "
+            f"{100 * (1 - slo.objective):.3g}% are allowed: {said}.",
+            "first_action": slo.first_action,
+            "runbook_url": f"{repo}/runbooks/{name}.md",
+            "dashboard_url": f"{{{{ if $externalLabels.grafana_url }}}}{board}{{{{ else }}}}{graph}{{{{ end }}}}",
+            "action_url": f"{occ}/",
+        },
+    }
+
+
+# --- files -----------------------------------------------------------------------------------------------------------
+
+
+class _Dumper(yaml.SafeDumper):
+    """Rules as people write them: PromQL in blocks of lines."""
+
+
+def _text(dumper: yaml.SafeDumper, text: str) -> yaml.Node:
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
+
+
+_Dumper.add_representer(str, _text)
+
+
+def render(document: Document, source: Path) -> str:
+    """The file's text."""
+    body = yaml.dump(document, Dumper=_Dumper, sort_keys=False, width=1000, allow_unicode=True)
+    return f"# Generated from {source} by `occ rules --write`: change that file, not this one.\n{body}"
+
+
+def generated(folder: Path) -> dict[Path, str]:
+    """The text of every generated file of a folder of rules. Raises ConfigError with what is wrong in a table."""
+    thresholds = load(folder / THRESHOLDS, Thresholds).config.thresholds
+    slos = load(folder / SLOS, Slos).config.objectives
+    return {
+        folder / "recording/thresholds.yml": render(threshold_rules(thresholds), THRESHOLDS),
+        folder / "slo/generated.yml": render(slo_rules(slos), SLOS),
+    }
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Writes the generated rules, or says which are not what their tables say; 0 when all is well."""
+    parser = argparse.ArgumentParser(
+        prog="occ rules",
+        description="Make the rules of thresholds and objectives: recording/thresholds.yml of thresholds.yml, "
+        "slo/generated.yml of slo/slos.yml.",
+        epilog="Exit codes: 0 done, 1 a file is not what its table says, 2 a table can not be used.",
+    )
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--write", action="store_true", help="write the files")
+    what.add_argument("--check", action="store_true", help="change nothing; say which files are not what they would be")
+    parser.add_argument(
+        "folder", nargs="?", type=Path, default=FOLDER, metavar="FOLDER", help="default: alerting-rules/"
+    )
+    given = parser.parse_args(argv)
+    try:
+        files = generated(given.folder)
+    except ConfigError as error:
+        sys.stderr.write("".join(f"{problem}\n" for problem in error.problems))
+        return 2
+    return _write(files) if given.write else _check(files)
+
+
+def _write(files: Mapping[Path, str]) -> int:
+    for path, text in files.items():
+        path.write_text(text, encoding="utf-8")
+        print(f"{path}: written")
+    return 0
+
+
+def _check(files: Mapping[Path, str]) -> int:
+    other = [path for path, text in files.items() if not path.is_file() or path.read_text(encoding="utf-8") != text]
+    for path in other:
+        print(f"{path}: is not what its table says; run: occ rules --write", file=sys.stderr)
+    return 1 if other else 0

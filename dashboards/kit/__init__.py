@@ -1,0 +1,1 @@
+"""What boards are made of: colours and units, queries, panels, places on the grid, files."""

@@ -1,0 +1,1 @@
+"""The PromQL of each board, as named functions."""
