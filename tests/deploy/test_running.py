@@ -26,7 +26,8 @@ STARTED = ("nodes", "receiver", "prometheus", "alertmanager")
 
 def keep_to_this_machine(machine: Machine) -> None:
     nodes = machine.root("nodes") / "etc/occ/nodes.yml"
-    nodes.write_text(re.sub(r'https?://[^"]+', f"http://127.0.0.1:{free_ports(1)[0]}", nodes.read_text()))
+    nowhere = f"127.0.0.1:{free_ports(1)[0]}"
+    nodes.write_text(re.sub(r'(http|ws)s?://[^"]+', rf"\1://{nowhere}", nodes.read_text()))
     prometheus = machine.root("prometheus") / "etc/prometheus/prometheus.yml"
     prometheus.write_text(re.sub(r"scrape_interval: \S+", "scrape_interval: 1s", prometheus.read_text()))
     alertmanager = machine.root("alertmanager") / "etc/alertmanager/alertmanager.yml"

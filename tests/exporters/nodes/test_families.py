@@ -30,10 +30,12 @@ def test_the_help_lists_the_families(capsys: pytest.CaptureFixture[str]) -> None
 
 @pytest.mark.parametrize("name", sorted(chain_models()))
 def test_a_checked_file_is_valid_and_what_is_experimental_in_it_is_said(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     path = tmp_path / "nodes.yml"
     path.write_text(example(name))
+    for variable in re.findall(r"\$\{(\w+)\}", path.read_text()):
+        monkeypatch.setenv(variable, "something")
     assert main(["--config", str(path), "--check-config"]) == 0
     printed = capsys.readouterr()
     assert printed.out == f"{path}: valid\n"
