@@ -37,6 +37,10 @@ from occ.job import Pace
 
 log = logging.getLogger(__name__)
 
+PATIENCE_SECONDS = 30.0
+PATIENT_INTERVALS = 6
+"""A node that is down is asked again at least after so many intervals, and after half a minute."""
+
 SURVEY_SECONDS = 600.0
 SURVEY_TIMEOUT = 10.0
 SILENT_BLOCKS = 5
@@ -84,6 +88,7 @@ class Chain(Timing):
             stale_after=self.stale_after
             or config.defaults.stale_after
             or max(3 * interval, 4 * config.scrape_interval),
+            patience=min(PATIENCE_SECONDS, PATIENT_INTERVALS * interval),
             silence=self.silence or max(config.defaults.silence, SILENT_BLOCKS * self.block_time),
         )
 
