@@ -270,6 +270,7 @@ CLAUSES = [
     ("HeadFreshnessEroding", "expr", "slo:head_freshness:error_ratio_6h > 0.005 and", ""),
     ("SightLost", "expr", "min without", "max without"),
     ("SightLost", "expr", "avg_over_time(occ_target_stale[5m])", "occ_target_stale"),
+    ("SightLost", "expr", "avg_over_time(occ_target_stale[90s])", "avg_over_time(occ_target_stale[5m])"),
     ("SightLost", "expr", "max_over_time(occ_target_up[5m])", "occ_target_up"),
     ("SightLost", "expr", "max_over_time(occ_target_configured[5m])", "occ_target_configured"),
     ("SightLost", "for", "2m", "0s"),
