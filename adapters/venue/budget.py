@@ -1,0 +1,159 @@
+"""How much of a venue's limit is used by us: never more than a share of it, because others use the same address.
+
+Costs are ccxt's units: a venue allows one per `rate_limit` seconds on the average.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from occ.errors import RateLimitError, Reason, SourceError
+
+WINDOW = 60.0
+BY_THE_MINUTE = frozenset({"binance", "binancecoinm", "binanceus", "binanceusdm", "bitvavo", "luno"})
+"""Venues whose documents give a weight per minute. Elsewhere windows are short or unknown, so calls are spread evenly."""
+
+_ROUNDING = 1e-9
+
+
+@dataclass(slots=True, eq=False)
+class _Spent:
+    """The cost of a call; until its answer came nobody knows to which of the venue's windows it counts."""
+
+    cost: float
+    answered: float = math.inf
+
+
+class Budget:
+    """What may be spent, and how long nothing may be.
+
+    By the minute: in no 60 seconds, however a venue cuts them, does the sum of costs exceed the share. A call counts until 60
+    seconds after its answer came, so that two calls between which the venue's minute lies were never counted as two minutes.
+    Spread evenly: after a call of cost c nothing is begun for c x rate_limit / share seconds.
+    Who waits is served in the order of coming.
+    """
+
+    def __init__(
+        self,
+        rate_limit: float,
+        share: float,
+        *,
+        by_the_minute: bool,
+        waited: Callable[[float], None] = lambda _: None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        if not 0 < share <= 1:
+            raise ValueError(f"rate_limit_share is more than 0 and at most 1, not {share:g}")
+        self._rate_limit = rate_limit
+        self._limit = WINDOW / rate_limit if rate_limit > 0 else math.inf
+        self._share = share
+        self._by_the_minute = by_the_minute
+        self._waited = waited
+        self._clock = clock
+        self._turn = asyncio.Lock()
+        self._changed = asyncio.Event()
+        self._spent: deque[_Spent] = deque()
+        self._free_at = -math.inf
+        self._silent_until = -math.inf
+
+    # --- spending ----------------------------------------------------------------------------------------------------
+
+    @asynccontextmanager
+    async def spend(self, cost: float) -> AsyncIterator[None]:
+        """The block is run when its cost fits. Raises RateLimitError while the venue wants to be left alone, and SourceError
+        for what alone is more than the share of a minute.
+        """
+        spent = await self._take(max(cost, 0.0))
+        try:
+            yield
+        finally:
+            spent.answered = _now()
+            self._changed.set()
+
+    async def _take(self, cost: float) -> _Spent:
+        most = self._share * self._limit
+        if self._by_the_minute and cost > most + _ROUNDING:
+            raise SourceError(
+                Reason.RATE_LIMITED, f"the call alone costs {cost / self._limit:.2%} of the minute, more than the share"
+            )
+        began = _now()
+        try:
+            async with self._turn:
+                return await self._when_it_fits(cost)
+        finally:
+            self._waited(_now() - began)
+
+    async def _when_it_fits(self, cost: float) -> _Spent:
+        while True:
+            self.admit()
+            at = self._fits_at(cost)
+            if at <= _now():
+                break
+            self._changed.clear()
+            try:
+                async with asyncio.timeout_at(at if math.isfinite(at) else None):
+                    await self._changed.wait()
+            except TimeoutError:
+                continue
+        spent = _Spent(cost)
+        self._forget()
+        self._spent.append(spent)
+        self._free_at = _now() + cost * self._rate_limit / self._share
+        return spent
+
+    def _fits_at(self, cost: float) -> float:
+        """When the call may begin, by the loop's clock, as far as is known now."""
+        if not self._by_the_minute:
+            return self._free_at
+        over = self._in_window() + cost - self._share * self._limit - _ROUNDING
+        for spent in sorted(self._spent, key=lambda spent: spent.answered):
+            if over <= 0:
+                break
+            over -= spent.cost
+            if over <= 0:
+                return spent.answered + WINDOW
+        return -math.inf
+
+    def _in_window(self) -> float:
+        """What was spent in the last minute, or is on its way."""
+        since = _now() - WINDOW
+        return sum(spent.cost for spent in self._spent if spent.answered > since)
+
+    def _forget(self) -> None:
+        since = _now() - WINDOW
+        while self._spent and self._spent[0].answered <= since:
+            self._spent.popleft()
+
+    # --- being told --------------------------------------------------------------------------------------------------
+
+    def leave_alone(self, seconds: float) -> None:
+        """The venue wants to hear nothing for so long: whoever waits is told so, too."""
+        self._silent_until = max(self._silent_until, _now() + seconds)
+        self._changed.set()
+
+    def admit(self) -> None:
+        """Raises RateLimitError while the venue wants to be left alone."""
+        left = self._silent_until - _now()
+        if left > 0:
+            raise RateLimitError("the venue asks for patience: nothing is sent until then", left)
+
+    @property
+    def silent_until(self) -> float | None:
+        """Unix time until which nothing is sent because the venue asked for it; None when it did not."""
+        left = self._silent_until - _now()
+        return self._clock() + left if left > 0 else None
+
+    @property
+    def used_ratio(self) -> float:
+        """Our own use of the venue's whole limit in the last minute."""
+        return self._in_window() / self._limit
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

@@ -1,0 +1,37 @@
+"""One call of ccxt, and what the far side answered on the way. Tasks that the call starts share it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+
+from . import limits
+
+_CODE = re.compile(rb'"code"\s*:\s*"?(-?\d{1,9})\b')
+_HEAD = 4096
+
+
+@dataclass(slots=True)
+class Call:
+    """What is told of a call's last answer; `patience` in seconds, where the venue asks for it."""
+
+    method: str
+    status: int | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    patience: float | None = None
+    maintenance: bool = False
+    code: str = ""
+
+    def answered(self, status: int, headers: Mapping[str, str], body: bytes, now: float) -> None:
+        """Takes note of an answer."""
+        self.status, self.headers = status, headers
+        self.patience = limits.patience(status, headers, body, now)
+        self.maintenance = status >= 500 and b"maintenance" in body[:_HEAD].lower()  # noqa: PLR2004 - the server's errors
+        found = _CODE.search(body, 0, _HEAD)
+        self.code = f" (code {found[1].decode()})" if found else ""
+
+
+CALL: ContextVar[Call | None] = ContextVar("occ_venue_call", default=None)
+"""The call on whose behalf something is sent."""

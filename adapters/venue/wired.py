@@ -1,0 +1,199 @@
+"""An exchange of ccxt with our hand on its few gateways: requests, limiter, markets, sockets and background tasks."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import logging
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from occ import http
+from occ.errors import RateLimitError, Reason, SourceError
+
+from . import library
+from .budget import Budget
+from .call import CALL, Call
+from .errors import translated
+from .gate import Gate
+from .observer import Observer, Request
+
+log = logging.getLogger(__name__)
+
+TIMEOUT_SECONDS = 30.0
+"""For what ccxt asks in the background; whoever calls has a shorter deadline of their own."""
+
+_ANY: Any = object  # ccxt's class comes after `Wired`, and has no types
+
+
+@dataclass(eq=False, slots=True)
+class Feed:
+    """One subscription: the sockets on which it lives, and what was told and not yet heard."""
+
+    sockets: set[Any] = field(default_factory=set)
+    updates: deque[Any] = field(default_factory=deque)
+    news: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+FEED: ContextVar[Feed | None] = ContextVar("occ_venue_feed", default=None)
+"""The feed for which ccxt is at work."""
+
+
+@dataclass(eq=False, slots=True)
+class Wire:
+    """What an exchange is wired to."""
+
+    name: str
+    gate: Gate
+    observer: Observer
+    markets: Callable[[], Any]
+    budget: Budget
+    timers: list[asyncio.TimerHandle] = field(default_factory=list)
+
+
+class Wired(_ANY):  # type: ignore[misc]
+    """Goes before an exchange of ccxt in the order of its bases."""
+
+    def __init__(self, wire: Wire, config: Mapping[str, Any]) -> None:
+        self.wire = wire
+        super().__init__(config)
+
+    # --- requests ----------------------------------------------------------------------------------------------------
+
+    async def fetch2(self, path: Any, api: Any = "public", method: Any = "GET", params: Any = None, config: Any = None) -> Any:  # fmt: skip
+        """Every request of ccxt, with what it costs: under our limit first, then under ccxt's own."""
+        params, config = params or {}, config or {}
+        cost = self.calculate_rate_limiter_cost(api, method, path, params, config)
+        async with self.wire.budget.spend(float(cost)):
+            return await super().fetch2(path, api, method, params, config)
+
+    async def throttle(self, cost: Any = None) -> None:
+        """The limiter of ccxt itself."""
+        began = time.monotonic()
+        try:
+            await super().throttle(cost)
+        finally:
+            self.wire.observer.waited(time.monotonic() - began)
+
+    async def fetch(self, url: Any, method: Any = "GET", headers: Any = None, body: Any = None) -> Any:
+        """One request over the wire; the observer is told of it, and the venue left alone where it asks for that."""
+        call = CALL.get() or Call("background")
+        call.status, began = None, time.perf_counter()
+        error: SourceError | None = SourceError(Reason.TIMEOUT, "given up by the caller")
+        try:
+            answer = _json(await super().fetch(url, method, headers, body), method)
+            error = None
+        except Exception as failure:
+            error = translated(failure, call)
+            if isinstance(error, RateLimitError) and error.retry_after:
+                self.wire.budget.leave_alone(error.retry_after)
+            raise
+        else:
+            return answer
+        finally:
+            self.wire.observer.requested(Request(call.method, time.perf_counter() - began, error))
+
+    async def load_markets(self, *_: Any, **_named: Any) -> Any:
+        """Methods of ccxt ask for the markets here: they are loaded once, for all who wait."""
+        return self.markets if self.markets else await self.wire.markets()
+
+    # --- sockets -----------------------------------------------------------------------------------------------------
+
+    def client(self, url: Any) -> Any:
+        """The socket for an URL. A message that ccxt can not read ends it, rather than ccxt's reading of it for ever."""
+        known = url in (self.clients or {})
+        socket = super().client(url)
+        if not known:
+            socket.handle_message = functools.partial(_handle, socket, socket.handle_message)
+        feed = FEED.get()
+        if feed is not None:
+            feed.sockets.add(socket)
+        return socket
+
+    def ws_dial_delay(self, _url: Any) -> float:
+        """No waiting of ccxt's own before a socket is opened again: the caller backs off."""
+        return 0.0
+
+    # --- background --------------------------------------------------------------------------------------------------
+
+    def spawn(self, method: Any, *args: Any) -> Any:
+        """A task that nobody awaits, so its failure is told here."""
+        future = super().spawn(method, *args)
+        future.add_done_callback(functools.partial(_tell, self.wire.name))
+        return future
+
+    def delay(self, timeout: Any, method: Any, *args: Any) -> Any:
+        """A task for later."""
+        self.wire.timers = [timer for timer in self.wire.timers if not timer.cancelled() and timer.when() > _now()]
+        timer = super().delay(timeout, method, *args)
+        self.wire.timers.append(timer)
+        return timer
+
+
+def exchange(wire: Wire, config: Mapping[str, Any]) -> Any:
+    """A new exchange object."""
+    return library.extended(wire.name, Wired)(
+        wire,
+        {
+            "session": wire.gate,
+            "timeout": int(TIMEOUT_SECONDS * 1000),
+            "timeout_on_exit": 0,
+            "enableLastHttpResponse": False,  # which would keep 20 MB of markets as text
+            **config,
+        },
+    )
+
+
+def left_behind(*owners: Any) -> list[asyncio.Task[Any]]:
+    """The tasks that ccxt has started for these objects. It keeps no hold of them, so they are known by their frames."""
+    owned = [owner for owner in owners if owner is not None]
+
+    def ours(task: asyncio.Task[Any]) -> bool:
+        known = getattr(getattr(task.get_coro(), "cr_frame", None), "f_locals", {})
+        return any(known.get(name) is owner for owner in owned for name in ("self", "client"))
+
+    return [task for task in asyncio.all_tasks() if ours(task)]
+
+
+async def end(tasks: list[asyncio.Task[Any]]) -> None:
+    """Cancels tasks, and waits until they are gone."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _json(answer: Any, method: str) -> Any:
+    """The answer, if it is JSON. ccxt passes anything else on as text, and reads an empty book or no time from it."""
+    if not isinstance(answer, (str, bytes)) and answer is not None:
+        return answer
+    if method != "GET" and not answer:
+        return answer
+    if not answer:
+        raise http.bad_response("an empty answer")
+    try:
+        orjson.loads(answer)
+    except orjson.JSONDecodeError:
+        raise http.bad_response("an answer that is not JSON") from None
+    return answer
+
+
+def _handle(socket: Any, handle: Callable[[Any], None], message: Any) -> None:
+    try:
+        handle(message)
+    except Exception as error:  # noqa: BLE001 - whatever a message does to ccxt must reach those who wait for it
+        socket.on_error(http.bad_response(f"a message that ccxt can not read: {type(error).__name__}"))
+
+
+def _tell(name: str, future: asyncio.Future[Any]) -> None:
+    if not future.cancelled() and (error := future.exception()) is not None:
+        log.warning("%s: in the background: %s", name, translated(error) if isinstance(error, Exception) else "ended")
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

@@ -1,0 +1,1 @@
+"""Binance spot and USD-M futures as documented at developers.binance.com: field names, filters, weights, errors, streams."""

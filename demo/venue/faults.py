@@ -1,0 +1,59 @@
+"""What can be wrong with a venue, and where."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Fault(StrEnum):
+    """One thing that goes wrong; several may at once. Those of a symbol befall all symbols where none is named."""
+
+    # of a symbol
+    FROZEN = "frozen"  # the book stands still on a live socket and over HTTP; trades go on
+    GAP = "gap"  # every tenth update of a book is left out, the first one at once
+    CROSSED = "crossed"  # the best bid is above the best ask
+    THIN = "thin"  # next to nobody quotes
+    FLASH_CRASH = "flash_crash"  # the price falls by `ratio` within seconds and comes back when the fault goes
+    TICK_SIZE = "tick_size"  # ten times as large
+    HALT = "halt"  # no trades, no orders, the book stands still, and the status says so
+    DELISTED = "delisted"  # the symbol is not there any more
+    # of the messages
+    REORDERED = "reordered"  # two updates of a book change places
+    TRUNCATED = "truncated"  # the first half of every message
+    GARBAGE = "garbage"  # an HTML page for every message
+    ABSURD = "absurd"  # best bid and ask that are no numbers, negative, of no size
+    ONE_SIDED = "one_sided"  # nobody asks
+    EMPTY = "empty"  # neither bids nor asks
+    # of the venue
+    SILENCE = "silence"  # accepts and never answers; open sockets say nothing, not even pong
+    DROP = "drop"  # open sockets are closed, and new ones as soon as they are open
+    SLOW = "slow"  # answers come `seconds` late
+    SERVER_ERROR = "server_error"  # every request gets 502 and a page; new sockets too
+    MAINTENANCE = "maintenance"  # the system status says so, the rest gets 503; sockets are closed
+    BAN = "ban"  # 418 with Retry-After
+    CLOCK_SKEW = "clock_skew"  # the venue's clock is `seconds` ahead of ours, or behind by a negative number
+    WITHDRAWALS_SUSPENDED = "withdrawals_suspended"  # of `currency` on `network`, or on all
+
+
+class UnknownError(ValueError):
+    """Something was named that is not there."""
+
+
+@dataclass(frozen=True)
+class Scope:
+    """Where a fault is and how bad. `symbol` as in BTC/USDT, or BTC/USDT:USDT for a contract."""
+
+    symbol: str | None = None
+    currency: str | None = None
+    network: str | None = None
+    seconds: float = 2.0
+    ratio: float = 0.1
+
+    @classmethod
+    def of(cls, query: Mapping[str, str]) -> "Scope":
+        """From the query of a request; UnknownError where a key is not one of ours, ValueError for what is no number."""
+        numbers = {key: float(query[key]) for key in ("seconds", "ratio") if key in query}
+        names = {key: query[key] for key in ("symbol", "currency", "network") if key in query}
+        if left := query.keys() - numbers.keys() - names.keys():
+            raise UnknownError(f"unknown: {', '.join(sorted(left))}")
+        return cls(names.get("symbol"), names.get("currency"), names.get("network"), **numbers)

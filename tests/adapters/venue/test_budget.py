@@ -1,0 +1,182 @@
+"""How much of a venue's limit is used, on virtual time. The venue is its clock alone: when it counts a call, and to which
+window, is drawn anew in every example.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from adapters.venue.budget import WINDOW, Budget
+from occ.errors import RateLimitError, Reason, SourceError
+from tests import virtual
+from tests.virtual import on_virtual_time
+
+PER_UNIT = 0.05
+"""Seconds per unit of cost, as Binance has it: 1,200 a minute."""
+
+
+def budget(share: float, *, by_the_minute: bool = True, **parts: object) -> Budget:
+    return Budget(PER_UNIT, share, by_the_minute=by_the_minute, **parts)  # type: ignore[arg-type]
+
+
+def now() -> float:
+    return asyncio.get_running_loop().time()
+
+
+async def spend(of: Budget, cost: float, takes: float = 0.0, counted: float = 0.0) -> tuple[float, float]:
+    """When the venue counts the call, `counted` of the way to its answer, and what it counts."""
+    async with of.spend(cost):
+        began = now()
+        await asyncio.sleep(takes)
+        return began + counted * takes, cost
+
+
+def most_in_a_window(calls: list[tuple[float, float]]) -> float:
+    """The largest sum in any WINDOW seconds, its end not included."""
+    return max(sum(cost for at, cost in calls if start <= at < start + WINDOW) for start, _ in calls)
+
+
+call = st.tuples(
+    st.floats(0, 300), st.sampled_from([0.2, 1.0, 5.0, 16.0]), st.floats(0, 20), st.floats(0, 1)
+)  # begins at, costs, takes, is counted
+
+
+@settings(max_examples=60)
+@given(st.lists(call, min_size=1, max_size=60), st.floats(0.02, 1))
+def test_no_minute_holds_more_than_the_share_wherever_the_venue_cuts_it(
+    calls: list[tuple[float, float, float, float]], share: float
+) -> None:
+    @on_virtual_time
+    async def run() -> None:
+        of = budget(share)
+
+        async def one(at: float, cost: float, takes: float, counted: float) -> tuple[float, float]:
+            await asyncio.sleep(at)
+            return await spend(of, cost, takes, counted)
+
+        done = await asyncio.gather(*(one(*each) for each in calls))
+        assert most_in_a_window(done) <= share * WINDOW / PER_UNIT + 1e-6
+
+    run()
+
+
+@on_virtual_time
+async def test_what_fits_waits_for_nothing_and_what_does_not_until_the_oldest_is_forgotten() -> None:
+    waits: list[float] = []
+    of = budget(0.1, waited=waits.append)
+
+    for _ in range(4):
+        await spend(of, 30)
+    await spend(of, 30)
+
+    assert waits == [0, 0, 0, 0, WINDOW]
+
+
+@on_virtual_time
+async def test_a_call_on_its_way_counts_until_a_minute_after_its_answer() -> None:
+    of = budget(0.1)
+    slow = asyncio.create_task(spend(of, 120, takes=25))
+    await asyncio.sleep(0)
+
+    await spend(of, 120)
+
+    assert now() == 25 + WINDOW
+    await slow
+
+
+@on_virtual_time
+async def test_a_call_that_alone_is_more_than_the_share_is_refused() -> None:
+    with pytest.raises(SourceError, match=r"alone costs 1.33% of the minute") as refused:
+        await spend(budget(0.01), 16)
+
+    assert refused.value.reason is Reason.RATE_LIMITED
+
+
+@on_virtual_time
+async def test_elsewhere_calls_are_spread_evenly_and_a_dear_one_is_paid_for_afterwards() -> None:
+    of = budget(0.1, by_the_minute=False)
+
+    at = [(await spend(of, cost))[0] for cost in (1, 20, 1, 1)]
+
+    assert at == pytest.approx([0, 0.5, 10.5, 11.0])
+
+
+@on_virtual_time
+async def test_who_comes_first_is_served_first_even_when_a_cheaper_one_would_fit() -> None:
+    of, order = budget(0.1), list[float]()
+
+    async def one(cost: float) -> None:
+        await spend(of, cost)
+        order.append(cost)
+
+    await asyncio.gather(*(one(cost) for cost in (119, 50, 1, 2)))
+
+    assert order == [119, 50, 1, 2]
+
+
+@on_virtual_time
+async def test_who_gives_up_while_waiting_has_spent_nothing() -> None:
+    of = budget(0.1)
+    await spend(of, 120)
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(10):
+            await spend(of, 120)
+    await asyncio.sleep(WINDOW - 10)
+
+    await spend(of, 120)
+
+    assert now() == WINDOW
+
+
+@on_virtual_time
+async def test_while_the_venue_wants_to_be_left_alone_calls_fail_and_those_that_wait_too() -> None:
+    of = budget(0.1, clock=virtual.clock)
+    await spend(of, 120)
+    waiting = asyncio.create_task(spend(of, 1))
+    await asyncio.sleep(1)
+
+    of.leave_alone(90)
+
+    for refused in (waiting, spend(of, 1)):
+        with pytest.raises(RateLimitError) as told:
+            await refused
+        assert told.value.retry_after == 90
+    assert of.silent_until == virtual.EPOCH + 91
+    await asyncio.sleep(90)
+    assert of.silent_until is None
+    await spend(of, 1)
+
+
+@on_virtual_time
+async def test_a_shorter_wish_does_not_shorten_a_longer_one() -> None:
+    of = budget(1)
+    of.leave_alone(90)
+    of.leave_alone(5)
+    await asyncio.sleep(80)
+
+    with pytest.raises(RateLimitError):
+        await spend(of, 1)
+
+
+@on_virtual_time
+async def test_the_used_ratio_is_of_the_whole_limit_and_of_the_last_minute() -> None:
+    of = budget(0.5)
+    await spend(of, 300)
+    await asyncio.sleep(30)
+    await spend(of, 120)
+
+    assert of.used_ratio == pytest.approx(420 / 1200)
+    await asyncio.sleep(45)
+    assert of.used_ratio == pytest.approx(120 / 1200)
+    await asyncio.sleep(45)
+    assert of.used_ratio == 0
+
+
+@pytest.mark.parametrize("share", [0, -0.1, 1.01, float("nan")])
+def test_a_share_that_is_none_is_refused(share: float) -> None:
+    with pytest.raises(ValueError, match="rate_limit_share"):
+        budget(share)
