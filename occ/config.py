@@ -243,11 +243,11 @@ WsUrl = Annotated[Secret, PlainValidator(_url(("ws", "wss")))]
 
 
 def unique(*keys: str) -> WrapValidator:
-    """For a list of mappings: no two may agree in `keys`. Reported beside whatever else is wrong in the list."""
+    """For a list: no two items may agree, those that are mappings in `keys`. Reported beside whatever else is wrong there."""
 
     def validate(value: object, handler: ValidatorFunctionWrapHandler) -> Any:
         errors = [
-            InitErrorDetails(type=refuse(message), loc=(index, keys[-1]), input=None)
+            InitErrorDetails(type=refuse(message), loc=(index, *keys[-1:]), input=None)
             for index, message in _doubles(value, keys)
         ]
         try:
@@ -274,12 +274,19 @@ SOME = BeforeValidator(_some)
 def _doubles(value: object, keys: tuple[str, ...]) -> Iterable[tuple[int, str]]:
     seen: dict[tuple[str, ...], int] = {}
     for index, item in enumerate(value if isinstance(value, tuple) else ()):
-        found = tuple(str(item.get(key)) for key in keys) if isinstance(item, dict) and keys[-1] in item else ()
+        found = _agreeing(item, keys)
         if found:
             first = seen.setdefault(found, index)
             if first != index:
                 shown = f'"{"/".join(found)}" ' if all(map(_NAME.fullmatch, found)) else ""
                 yield index, f"{shown}is there already, as item {first}"
+
+
+def _agreeing(item: object, keys: tuple[str, ...]) -> tuple[str, ...]:
+    """What of an item may be there only once; nothing where it has no such thing, which is told elsewhere."""
+    if not keys:
+        return () if isinstance(item, dict) else (str(item),)
+    return tuple(str(item.get(key)) for key in keys) if isinstance(item, dict) and keys[-1] in item else ()
 
 
 def _again(details: ErrorDetails, known: tuple[str, ...] = ()) -> InitErrorDetails:

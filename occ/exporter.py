@@ -13,7 +13,7 @@ from occ.metrics import Family
 from occ.page import Page
 from occ.poller import Board, Derive, Poller
 from occ.service import Service
-from occ.start import Start
+from occ.start import Start, Take
 
 C = TypeVar("C", bound=config.ExporterConfig)
 
@@ -39,6 +39,9 @@ class Plan:
 class Exporter(Generic[C]):
     """The parts of an exporter. `build` opens what the jobs need, and closes it at the end of its context.
 
+    Where the flag `--only-…` lets it use a part of its configuration, `only` is what the parts are called, and `take` makes
+    a configuration of the named ones alone.
+
     At a reload, `build` is entered for the new configuration before the context of the old one ends, and by the same task.
     """
 
@@ -49,6 +52,8 @@ class Exporter(Generic[C]):
     families: tuple[Family, ...]
     build: Callable[[C, Page], AbstractAsyncContextManager[Plan]]
     more: Callable[[], str] = lambda: ""
+    only: str | None = None
+    take: Take[C] = lambda config, _: config
 
     @property
     def about(self) -> str:
@@ -62,7 +67,8 @@ def main(exporter: Exporter[C], argv: list[str] | None = None) -> int:
     async def life(begun: Start[C]) -> int:
         return await (_once if begun.flags.once else _serve)(exporter, begun)
 
-    return start.run(flags.parser(exporter.name, exporter.about, exporter.port), exporter.model, life, argv)
+    parser = flags.parser(exporter.name, exporter.about, exporter.port, only=exporter.only)
+    return start.run(parser, exporter.model, life, argv, take=exporter.take)
 
 
 async def _once(exporter: Exporter[C], begun: Start[C]) -> int:

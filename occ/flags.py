@@ -42,6 +42,7 @@ class Flags:
     log_level: str
     log_format: Format
     web_config: Path | None = None
+    only: tuple[str, ...] = ()
 
 
 def address(text: str) -> Address:
@@ -54,8 +55,21 @@ def address(text: str) -> Address:
     return Address(host.strip("[]"), int(port))
 
 
-def parser(name: str, summary: str, port: int, *, once: bool = True) -> argparse.ArgumentParser:
-    """The parser of a process; `once` for those that read and print a page."""
+def names(text: str) -> tuple[str, ...]:
+    """NAME,NAME,…; at least one."""
+    found = tuple(name.strip() for name in text.split(","))
+    if not all(found):
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME,NAME,…")
+    return found
+
+
+def parser(
+    name: str, summary: str, port: int, *, once: bool = True, only: str | None = None
+) -> argparse.ArgumentParser:
+    """The parser of a process; `once` for those that read and print a page, `only` for those that can use a part of a file.
+
+    `only` is what the parts are called: with "venues" there is `--only-venues`.
+    """
     made = argparse.ArgumentParser(
         prog=f"occ {name}",
         description=summary,
@@ -92,7 +106,15 @@ def parser(name: str, summary: str, port: int, *, once: bool = True) -> argparse
         "--log.format", dest="log_format", choices=("text", "json"), default="text", help="(default: text)"
     )
     made.add_argument("--version", action="version", version=f"occ {__version__} (Python {platform.python_version()})")
-    made.set_defaults(once=False)
+    if only is not None:
+        made.add_argument(
+            f"--only-{only}",
+            dest="only",
+            type=names,
+            metavar="NAME,…",
+            help=f"use only these {only} of the configuration: so it is spread over processes and machines",
+        )
+    made.set_defaults(once=False, only=())
     return made
 
 

@@ -196,12 +196,15 @@ def _date(text: str) -> datetime | None:
 
 
 @asynccontextmanager
-async def session(exporter: str, page: Page, *, proxies: bool = False) -> AsyncIterator[aiohttp.ClientSession]:
+async def session(
+    exporter: str, page: Page, *, proxies: bool = False, per_host: int = PER_HOST
+) -> AsyncIterator[aiohttp.ClientSession]:
     """The session of an exporter; the phases of its requests are on the page. Deadlines are the callers'.
 
-    `proxies`: whether HTTPS_PROXY and its like in the environment count.
+    `proxies`: whether HTTPS_PROXY and its like in the environment count. `per_host`: how many connections a host gets at
+    once; requests beyond them wait, and their deadlines run meanwhile.
     """
-    async with _session(on_page(exporter, page), PER_HOST, proxies=proxies) as made:
+    async with _session(on_page(exporter, page), per_host, proxies=proxies) as made:
         yield made
 
 

@@ -14,6 +14,9 @@ from occ.page import Column, Event, Labels, Rows
 
 log = logging.getLogger(__name__)
 
+Beside = tuple[tuple[tuple[str, str], ...], ...]
+"""Labels that stand beside a target's own: for each series of it, pairs of name and value."""
+
 R = TypeVar("R")
 R_co = TypeVar("R_co", covariant=True)
 
@@ -69,6 +72,17 @@ class Readings(Mapping[Target, R]):
         if rows is None:
             rows = self._shelf[key] = tuple({**target.labels, **labels} for target in self._targets)
         return Column(family, rows, [None if reading is None else value(reading) for reading in self._in_order])
+
+    def table(self, family: Family, labels: Beside, values: Callable[[R], Sequence[float | None]]) -> Column:
+        """A value for each of `labels` per target; `values` are in their order."""
+        rows = self._shelf.get(labels)
+        if rows is None:
+            rows = self._shelf[labels] = tuple(
+                {**target.labels, **dict(row)} for target in self._targets for row in labels
+            )
+        absent = (None,) * len(labels)
+        found = (absent if reading is None else values(reading) for reading in self._in_order)
+        return Column(family, rows, [value for each in found for value in each])
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,7 @@ log = logging.getLogger(__name__)
 PUBLISH_INTERVAL = 0.25
 FIRST_SPREAD = 1.0
 JITTER = 0.05
+NAMED = 3
 
 
 @dataclass(slots=True, eq=False)
@@ -200,7 +201,8 @@ class Poller:
         error = await self._listen(work, stream, missing)
         work.following = False
         if error is not None:
-            log.warning("%s: stream lost: %s: %s; reading instead", work.job.check, error.reason, error)
+            name, check = _named(work.job.targets), work.job.check
+            log.warning("%s (%s): stream lost: %s: %s; reading instead", name, check, error.reason, error)
             for target in work.job.targets:
                 self._display.count_error(work.view, target, error.reason)
         return error
@@ -372,6 +374,12 @@ def _state(work: _Work, now: float) -> JobState:
         series=work.view.series,
         targets=work.view.states(now),
     )
+
+
+def _named(targets: tuple[Target, ...]) -> str:
+    """Targets as a log line has room for them."""
+    more = len(targets) - NAMED
+    return ", ".join(target.id for target in targets[:NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 def _told_to_end() -> bool:

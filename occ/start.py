@@ -7,7 +7,7 @@ import asyncio
 import logging
 import sys
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
 from occ import config, flags, logs, process
@@ -21,6 +21,9 @@ log = logging.getLogger(__name__)
 
 M = TypeVar("M", bound=Model)
 
+Take = Callable[[M, tuple[str, ...]], M]
+"""Makes a configuration of the named parts of another. Raises ConfigError for names that it does not have."""
+
 
 @dataclass(frozen=True, slots=True)
 class Start(Generic[M]):
@@ -30,10 +33,11 @@ class Start(Generic[M]):
     loaded: Loaded[M]
     rules: WebConfigFile
     logged: Logged
+    take: Take[M]
 
     def load(self) -> Loaded[M]:
         """The configuration as its file is now, for a reload. ConfigError if it can not be used."""
-        again = config.load(self.flags.config, type(self.loaded.config))
+        again = _loaded(self.flags, type(self.loaded.config), self.take)
         self.logged.mask(again.secrets | self.rules.secrets)
         return again
 
@@ -45,21 +49,25 @@ def run(
     argv: list[str] | None = None,
     *,
     demand: Callable[[Address], Demand] = lambda _: lambda _: None,
+    take: Take[M] = lambda config, _: config,
 ) -> int:
     """Leads a life with the configuration that the flags name; returns the exit code.
 
-    `demand` is what must hold of the web configuration where the address is served. An OccError that ends the life is one line
-    of the log, and 1; a ConfigError is its problems, and 2.
+    `demand` is what must hold of the web configuration where the address is served, `take` makes of the configuration what
+    the flags say is to be used of it. An OccError that ends the life is one line of the log, and 1; a ConfigError is its
+    problems, and 2.
     """
     given = flags.parse(parser, argv)
     logs.setup(given.log_level, given.log_format)
-    return process.guarded(lambda: _checked(given, model, life, demand(given.listen)), traces=False)
+    return process.guarded(lambda: _checked(given, model, life, demand(given.listen), take), traces=False)
 
 
-def _checked(given: Flags, model: type[M], life: Callable[[Start[M]], Coroutine[Any, Any, int]], demand: Demand) -> int:
+def _checked(
+    given: Flags, model: type[M], life: Callable[[Start[M]], Coroutine[Any, Any, int]], demand: Demand, take: Take[M]
+) -> int:
     """From here on it is known what must not be logged, if the configuration can be used."""
     try:
-        loaded, rules = config.load(given.config, model), _rules(given, demand)
+        loaded, rules = _loaded(given, model, take), _rules(given, demand)
     except ConfigError as error:
         return _refused(error)
     if given.check_config:
@@ -67,7 +75,12 @@ def _checked(given: Flags, model: type[M], life: Callable[[Start[M]], Coroutine[
         return process.printed("".join(f"{file}: valid\n" for file in files))
     logged = Logged(given.log_level, given.log_format)
     logged.mask(loaded.secrets | rules.secrets)
-    return process.guarded(lambda: asyncio.run(_led(life(Start(given, loaded, rules, logged)))))
+    return process.guarded(lambda: asyncio.run(_led(life(Start(given, loaded, rules, logged, take)))))
+
+
+def _loaded(given: Flags, model: type[M], take: Take[M]) -> Loaded[M]:
+    loaded = config.load(given.config, model)
+    return replace(loaded, config=take(loaded.config, given.only)) if given.only else loaded
 
 
 def _rules(given: Flags, demand: Demand) -> WebConfigFile:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import functools
 import sys
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from types import ModuleType
 from typing import Any
+
+from yarl import URL
 
 from exporters.nodes import families, heads
 from exporters.nodes.columns import (
@@ -23,6 +26,7 @@ from exporters.nodes.source import Source, targets
 from occ import egress, exporter, http, plugins
 from occ.exporter import Exporter, Plan
 from occ.job import Job, Pins, Target, every
+from occ.jsonrpc import AT_ONCE
 from occ.page import Page
 
 FAMILIES = tuple(dict.fromkeys((*READING_FAMILIES, *HEAD_FAMILIES, *SURVEY_FAMILIES, *DERIVED_FAMILIES)))
@@ -35,7 +39,7 @@ async def build(config: NodesConfig, page: Page) -> AsyncIterator[Plan]:
     """A job per chain, which asks all its nodes at once; one for what they can do; and one per node that announces heads."""
     readers = plugins.load(families, families.CONTRACT)
     pins, jobs = Pins(), list[Job]()
-    async with http.session("nodes", page) as session, AsyncExitStack() as open_sources:
+    async with http.session("nodes", page, per_host=_per_host(config)) as session, AsyncExitStack() as open_sources:
         for chain in config.chains:
             source = Source(chain, session, page, pins)
             open_sources.push_async_callback(source.close)
@@ -44,6 +48,12 @@ async def build(config: NodesConfig, page: Page) -> AsyncIterator[Plan]:
             jobs.append(egress.job(config, session))
         derivation = Derivation(config.chains)
         yield Plan(tuple(jobs), derivation, derivation.pins, pins)
+
+
+def _per_host(config: NodesConfig) -> int:
+    """Connections to one host: what all the nodes there are asked at once, so that none waits for another's answer."""
+    hosts = Counter(URL(node.url.reveal()).origin() for chain in config.chains for node in chain.nodes)
+    return max(http.PER_HOST, AT_ONCE * max(hosts.values()))
 
 
 def _jobs(config: NodesConfig, chain: Chain, family: ModuleType, source: Source) -> Iterator[Job]:

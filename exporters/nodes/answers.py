@@ -40,7 +40,7 @@ def needed(answer: Any) -> Any:
 def optional(answers: Mapping[str, Any], what: str, parse: Callable[[str, Any], T]) -> T | None:
     """An answer that a node may refuse (a hosted one has no peers to tell); garbage in its place is still an error."""
     answer = answers.get(what)
-    return None if what not in answers or isinstance(answer, SourceError) else parse(what, answer)
+    return None if answer is None or isinstance(answer, SourceError) else parse(what, answer)
 
 
 def obj(what: str, value: Any) -> Mapping[str, Any]:

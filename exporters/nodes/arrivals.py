@@ -47,15 +47,18 @@ class Arrivals:
     def saw(self, target: Target, block: Block) -> float | None:
         """Takes note of a node's head; seconds by which its newest came after its timestamp, None before the second.
 
-        The first look at a node finds a head that may have been there for long.
+        The first look at a node finds a head that may have been there for long. A head that is no higher than the highest
+        before is none that has come; one that is far below it begins anew, lest one made-up height ends all arrivals.
         """
-        height = self._heights.get(target)
-        if height is not None and block.number > height:
+        highest = self._heights.get(target)
+        if highest is None or block.number < highest - REMEMBERED:
+            self._heights[target] = block.number
+            self._credit(target, block, fresh=False)
+        elif block.number > highest:
+            self._heights[target] = block.number
             self._delays[target] = max(self._clock() - block.timestamp, 0.0)
             self._delayed(self._delays[target])
-        if height is None or block.number > height:
-            self._credit(target, block, fresh=height is not None)
-        self._heights[target] = block.number
+            self._credit(target, block, fresh=True)
         return self._delays.get(target)
 
     def _credit(self, target: Target, block: Block, *, fresh: bool) -> None:

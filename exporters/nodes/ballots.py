@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections import Counter
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -15,15 +16,19 @@ V = TypeVar("V", bound=Hashable)
 
 
 def majority(votes: Mapping[Target, V]) -> V | None:
-    """What more than half of the providers say; None where no such thing is said. Whose nodes differ has no vote."""
-    said: dict[str, set[V]] = {}
+    """What more than half of the providers say; a provider says what more than half of its nodes do.
+
+    None where no such thing is said.
+    """
+    said: dict[str, list[V]] = {}
     for target, value in votes.items():
-        said.setdefault(target.facts["provider"], set()).add(value)
-    counts: dict[V, int] = {}
-    for values in said.values():
-        if len(values) == 1:
-            counts[next(iter(values))] = counts.get(next(iter(values)), 0) + 1
-    return next((value for value, count in counts.items() if 2 * count > len(said)), None)
+        said.setdefault(target.facts["provider"], []).append(value)
+    return _strict([_strict(values) for values in said.values()])
+
+
+def _strict(values: Sequence[V | None]) -> V | None:
+    """What more than half of these are; None where no such thing is."""
+    return next((value for value, count in Counter(values).items() if 2 * count > len(values)), None)
 
 
 def dissenters(votes: Mapping[Target, V]) -> set[Target]:

@@ -40,7 +40,7 @@ CHAIN_ID_MATCHES = Family(
 GENESIS_MATCHES = Family(
     "rpc_genesis_hash_matches",
     Kind.GAUGE,
-    "1 if the hash of the node's block 0 is the configured one, else 0; absent where none is configured.",
+    "1 if the hash of the node's block 0 is the configured one, else 0; absent where none is configured or told.",
     _NODE,
 )
 SYNCING = Family("rpc_syncing", Kind.GAUGE, "1 while the node says that it is syncing, else 0.", _NODE)

@@ -102,39 +102,42 @@ def judged(chain: Chain, seen: Mapping[Target, Aged[Reading]]) -> Verdict:
     if truth is None:
         return Verdict(None, {}, {}, None, 0, None)
     lags = {witness.target: truth.lag(witness, chain.block_time) for witness in witnesses}
-    near = [target for target, lag in lags.items() if counting[target].up and _near(chain, lag)]
+    near = [each.target for each in witnesses if counting[each.target].up and _near(chain, truth, each)]
     mismatches, forks = _forks({target: counting[target].reading for target in lags}, counting)
     fit = [target for target in near if not counting[target].reading.syncing and not mismatches.get(target)]
     pin = min((counting[target].reading.latest.number for target in near), default=None)
     return Verdict(truth, lags, mismatches, forks, len(fit), pin)
 
 
-def _near(chain: Chain, lag: tuple[float, float]) -> bool:
-    return lag[0] <= max(HEALTHY_BLOCKS, math.ceil(HEALTHY_SECONDS / chain.block_time))
+def _near(chain: Chain, truth: Truth, witness: Witness) -> bool:
+    return truth.below(witness, chain.block_time) <= max(HEALTHY_BLOCKS, math.ceil(HEALTHY_SECONDS / chain.block_time))
 
 
 def _forks(
-    voting: Mapping[Target, Reading], all_of_them: Mapping[Target, Aged[Reading]]
+    choosing: Mapping[Target, Reading], all_of_them: Mapping[Target, Aged[Reading]]
 ) -> tuple[Mapping[Target, bool], int | None]:
     """Who has another block than the majority, and how many blocks there are, at the height that most providers tell of.
 
-    Only whose head is plausible votes; whoever has a block at that height is judged.
+    Only whose head is plausible chooses the height; whoever has a block there votes and is judged. Where one provider
+    alone tells of that height, and others of another, nothing is compared.
     """
     told: dict[int, set[str]] = {}
-    for target, reading in voting.items():
+    for target, reading in choosing.items():
         if reading.pinned is not None:
             told.setdefault(reading.pinned.number, set()).add(target.facts["provider"])
     if not told:
         return {}, None
     height = max(told, key=lambda number: (len(told[number]), number))
+    if len(told[height]) == 1 < len(set().union(*told.values())):
+        return {}, None
     hashes = {
         target: aged.reading.pinned.hash
         for target, aged in all_of_them.items()
         if aged.reading.pinned is not None and aged.reading.pinned.number == height
     }
-    right = majority({target: found for target, found in hashes.items() if target in voting})
+    right = majority(hashes)
     mismatches = {target: right is not None and found != right for target, found in hashes.items()}
-    return mismatches, len({found for target, found in hashes.items() if target in voting})
+    return mismatches, len(set(hashes.values()))
 
 
 class Derivation:

@@ -116,14 +116,14 @@ class Source:
         Raises the SourceError of what is needed and was not answered.
         """
         declined, now = self._known[target].declined, time.monotonic()
-        asked = {**needed, **{key: call for key, call in optional.items() if declined.get(call.method, 0.0) <= now}}
+        asked = {**needed, **{key: call for key, call in optional.items() if declined.get(key, 0.0) <= now}}
         answers = dict(zip(asked, await self.batch(target, tuple(asked.values())), strict=True))
         for key in needed:
             if isinstance(answers[key], SourceError):
                 raise answers[key]
-        for key, call in optional.items():
+        for key in optional:
             if is_unknown_method(answers.get(key)):
-                declined[call.method] = now + ASK_AGAIN_SECONDS
+                declined[key] = now + ASK_AGAIN_SECONDS
         return {**dict.fromkeys(optional, _DECLINED), **answers}
 
     async def get(self, target: Target, path: str, method: str) -> Any:

@@ -73,6 +73,8 @@ async def gone(trail: Trail, latest: Block, found: Hashes, ask: Callable[[Sequen
 
     `found` are the heights that were looked at already; only where one of them has changed, `ask` looks at more of them.
     """
+    if trail.last is not None and trail.last[0] > latest.number + KEPT:
+        trail.turn(latest.number + 1, latest)  # from a head so far above, to which nothing would ever be added
     found = {**found, latest.number: latest.hash}
     lost = trail.replaced(found)
     if not lost or trail.last is None:

@@ -23,6 +23,9 @@ GRACE_SECONDS = 30.0
 
 GRACE_BLOCKS = 3
 
+EARLY_BLOCKS = 12
+"""By so many block times a block may be stamped ahead of the clock and still be believed: miners set theirs ahead."""
+
 
 @dataclass(frozen=True, slots=True)
 class Witness:
@@ -49,6 +52,11 @@ class Truth:
         blocks = self.expected_number - witness.head.number - math.floor(earlier / block_time)
         return float(max(blocks, 0)), max(self.expected_timestamp - witness.head.timestamp - earlier, 0.0)
 
+    def below(self, witness: Witness, block_time: float) -> int:
+        """Blocks by which a node is under the head itself: that the whole chain is late is no node's fault."""
+        earlier = max(self.at - witness.at, 0.0)
+        return max(self.head.number - witness.head.number - math.floor(earlier / block_time), 0)
+
 
 def corroborated(witnesses: Sequence[Witness], block_time: float) -> Truth | None:
     """The truth about a chain's head by plausible witnesses; None without any."""
@@ -70,7 +78,13 @@ def corroborated(witnesses: Sequence[Witness], block_time: float) -> Truth | Non
 
 
 def plausible(witnesses: Sequence[Witness], block_time: float) -> list[Witness]:
-    """The witnesses whose heads fit together, by most providers; where two groups are as strong, that of the lower head."""
+    """The witnesses whose heads fit together, by most providers; where two groups are as strong, that of the lower head.
+
+    Heads from the future are left out, but where most providers have such: then it is this clock that is wrong.
+    """
+    present = [witness for witness in witnesses if not _early(witness, block_time)]
+    if 2 * len(_providers(present)) >= len(_providers(witnesses)):
+        witnesses = present
     providers: dict[Head, set[str]] = {}
     for witness in witnesses:
         providers.setdefault((witness.head.number, witness.head.timestamp), set()).add(witness.provider)
@@ -96,6 +110,15 @@ def _fit(one: Head, other: Head, block_time: float) -> bool:
     low, high = min(one, other), max(one, other)
     explained = max(high[1] - low[1], 0.0) + GRACE_SECONDS
     return high[0] - low[0] <= GROWTH * explained / block_time + GRACE_BLOCKS
+
+
+def _providers(witnesses: Sequence[Witness]) -> set[str]:
+    return {witness.provider for witness in witnesses}
+
+
+def _early(witness: Witness, block_time: float) -> bool:
+    """Whether the block is from the future."""
+    return witness.head.timestamp > witness.at + GRACE_SECONDS + EARLY_BLOCKS * block_time
 
 
 def _by_the_clock(alone: Witness, block_time: float) -> Truth:

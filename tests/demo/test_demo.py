@@ -129,6 +129,7 @@ DRILLS = ("lag", "wrong-chain", "egress-loss")
 """One in which a value says it, one in which a fact does, and one in which a single page stands for many."""
 
 
+@pytest.mark.timeout(600)  # more than its own deadlines together
 async def test_drills_pass_on_the_running_demo() -> None:
     async with demo() as run:
         await run.until_it_says("Ctrl-C ends it.")

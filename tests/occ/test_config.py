@@ -9,7 +9,7 @@ import re
 import traceback
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
 from hypothesis import given
@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from occ import config
-from occ.config import ExporterConfig, Loaded, Model, Secret, load, seconds
+from occ.config import ExporterConfig, Loaded, Model, Secret, load, seconds, unique
 from occ.errors import ConfigError
 from tests.occ.desk import Desk
 
@@ -384,3 +384,19 @@ def test_whatever_is_in_the_place_of_a_configuration_it_is_taken_or_refused(valu
             assert isinstance(model.model_validate(value, context=config._Context(Path(), {})), model)
         except ValidationError as error:
             assert error.error_count() > 0  # noqa: PT017 - either is right
+
+
+class Words(Model):
+    words: Annotated[tuple[str, ...], unique()]
+
+
+def test_an_item_that_is_there_already_is_told_beside_what_else_is_wrong(tmp_path: Path) -> None:
+    path = tmp_path / "words.yml"
+    path.write_text("words: [a, b, a, 7, b]\n")
+    with pytest.raises(ConfigError) as caught:
+        load(path, Words, {})
+    assert [(problem.path, problem.message) for problem in caught.value.problems] == [
+        ("words[2]", '"a" is there already, as item 0'),
+        ("words[3]", "expected a string, got a whole number"),
+        ("words[4]", '"b" is there already, as item 1'),
+    ]

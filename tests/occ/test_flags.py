@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from occ.flags import Address, Flags, address, parse, parser
+from occ.flags import Address, Flags, address, names, parse, parser
 
 
 def flags(*argv: str) -> Flags:
@@ -141,3 +141,20 @@ def test_version_names_occ_and_python(capsys: pytest.CaptureFixture[str]) -> Non
         flags("--version")
     assert ended.value.code == 0
     assert capsys.readouterr().out.startswith("occ 0.")
+
+
+def test_a_part_of_the_configuration_may_be_named() -> None:
+    made = parser("exchange", "Health of feeds.", 9722, only="venues")
+    assert parse(made, ["--config", "x.yml"]).only == ()
+    assert parse(made, ["--config", "x.yml", "--only-venues", "binance, okx"]).only == ("binance", "okx")
+
+
+@pytest.mark.parametrize("text", ["", ",", "binance,", "binance,,okx"])
+def test_an_empty_name_is_refused(text: str) -> None:
+    with pytest.raises(argparse.ArgumentTypeError, match="is not NAME,NAME,…"):
+        names(text)
+
+
+def test_where_there_are_no_parts_there_is_no_such_flag() -> None:
+    with pytest.raises(SystemExit):
+        flags("--config", "x.yml", "--only-venues", "binance")

@@ -205,7 +205,8 @@ class TestSession:
                     with pytest.raises(SourceError, match="TLS failed"):
                         await Client(session, Secret(f"{scheme}://{address}/{CANARY}")).call(CHAIN)
 
-    async def test_no_more_than_so_many_connections_per_host(self, session: aiohttp.ClientSession) -> None:
+    @pytest.mark.parametrize("per_host", [PER_HOST, 40])
+    async def test_no_more_than_so_many_connections_per_host(self, page: Page, per_host: int) -> None:
         under_way = most = 0
         go_on = asyncio.Event()
 
@@ -217,13 +218,14 @@ class TestSession:
             under_way -= 1
             return web.json_response({})
 
-        async with served(count) as address, served() as another:
+        limited = http.session("nodes", page, per_host=per_host)
+        async with served(count) as address, served() as another, limited as session:
             asking = [asyncio.create_task(http.ask(session, "POST", f"http://{address}/", b"{}")) for _ in range(100)]
-            await until(lambda: under_way == PER_HOST)
+            await until(lambda: under_way == per_host)
             await http.ask(session, "POST", f"http://{another}/", b"{}")
             go_on.set()
             await asyncio.gather(*asking)
-        assert most == PER_HOST
+        assert most == per_host
 
     async def test_websockets_take_none_of_them(self, session: aiohttp.ClientSession) -> None:
         async with Anvil() as chain:

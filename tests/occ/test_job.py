@@ -76,6 +76,16 @@ class TestReadings:
         column = Readings(self.A_B, {}).column(PEERS, lambda peers: peers, tag="safe")
         assert column.rows == ({"node": "a", "tag": "safe"}, {"node": "b", "tag": "safe"})
 
+    def test_a_table_has_a_value_for_each_of_its_labels_per_target(self) -> None:
+        beside = ((("tag", "low"),), (("tag", "high"),))
+        shelf: dict[object, Any] = {}
+        readings = Readings(self.A_B, {self.A_B[1]: 2.0}, shelf)
+        column = readings.table(PEERS, beside, lambda peers: (peers, None))
+        assert [row["tag"] for row in column.rows] == ["low", "high"] * 2
+        assert [column.rows[2][name] for name in self.A_B[1].labels] == list(self.A_B[1].labels.values())
+        assert column.values == [None, None, 2.0, None]
+        assert Readings(self.A_B, {}, shelf).table(PEERS, beside, lambda _: ()).rows is column.rows
+
     def test_rows_are_the_same_object_from_cycle_to_cycle_for_the_same_labels(self) -> None:
         shelf: dict[object, Any] = {}
         first: Readings[float] = Readings(self.A_B, {}, shelf)

@@ -208,8 +208,18 @@ class TestLosing:
             async with running(poller(job(Far({"a": 7, "b": 7}), QUICK, stream=line.stream))):
                 await asyncio.sleep(3)
         assert [record.message for record in caplog.records] == [
-            "evm: stream lost: connect: can not connect; reading instead"
+            "eth/a, eth/b (evm): stream lost: connect: can not connect; reading instead"
         ]
+
+    @on_virtual_time
+    async def test_of_many_targets_the_log_names_some(self, caplog: pytest.LogCaptureFixture) -> None:
+        line = Line([(1, DOWN)])
+        with caplog.at_level(logging.WARNING):
+            async with running(poller(job(Far(dict.fromkeys("abcde", 7)), QUICK, stream=line.stream))):
+                await asyncio.sleep(2.5)
+        assert caplog.records[0].message == (
+            "eth/a, eth/b, eth/c and 2 more (evm): stream lost: connect: can not connect; reading instead"
+        )
 
     @on_virtual_time
     async def test_a_stream_is_closed_when_the_poller_is_cancelled(self) -> None:

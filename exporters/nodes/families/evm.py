@@ -15,7 +15,7 @@ from exporters.nodes.answers import each, needed, number, obj, optional, version
 from exporters.nodes.reading import Block, Pinned, Reading, Survey
 from exporters.nodes.trail import gone
 from occ.config import Model, refuse
-from occ.errors import Reason, SourceError
+from occ.errors import RateLimitError, Reason, SourceError
 from occ.job import Target
 from occ.jsonrpc import Call
 
@@ -79,31 +79,36 @@ async def read(source: Source, targets: tuple[Target, ...], options: Options) ->
 
 async def _read_one(source: Source, target: Target, options: Options) -> Reading:
     pin, before = source.pin(), source.trail(target).last
-    wanted = dict(NEEDED) | ({"block 0": _block_call(0)} if options.genesis_hash else {})
     asked = dict(OPTIONAL) | (_of_the_pin(pin) if pin is not None else {})
+    if options.genesis_hash is not None:
+        asked["block 0"] = _block_call(0)
     if before is not None:
         asked["earlier block"] = _block_call(before[0])
-    answers = await source.ask(target, wanted, asked)
+    answers = await source.ask(target, NEEDED, asked)
+    if quantity("chain id", answers["chain id"], MAX_WEI) != options.chain_id:
+        # What else it says is of another chain, and however odd, must not hide that.
+        elsewhere = _block("latest block", answers["latest block"])
+        return Reading(elsewhere, chain_id_matches=False, request_seconds=source.request_seconds(target))
     reading, earlier = _reading(answers, options), optional(answers, "earlier block", _maybe_block)
     pinned = _pinned(source, target, pin, answers)
-    lost = await _gone(
-        source, target, reading.latest, earlier
-    )  # last: what it has taken note of it does not tell again
+    # Last: what it has taken note of it does not tell again.
+    lost = await _gone(source, target, reading.latest, earlier) if reading.counts else 0
     delay = source.looked(target, reading.latest, lost)
     return replace(reading, pinned=pinned, arrival_delay=delay, request_seconds=source.request_seconds(target))
 
 
 def _reading(answers: Mapping[str, Any], options: Options) -> Reading:
+    """What a node of the configured chain id says."""
     block = obj("latest block", answers["latest block"])
     return Reading(
         latest=_block("latest block", block),
-        chain_id_matches=quantity("chain id", answers["chain id"], MAX_WEI) == options.chain_id,
-        genesis_hash_matches=_genesis(answers, options),
+        chain_id_matches=True,
+        genesis_hash_matches=optional(answers, "block 0", lambda what, value: _is_genesis(what, value, options)),
         safe=optional(answers, "safe block", _maybe_block),
         finalized=optional(answers, "finalized block", _maybe_block),
         syncing=optional(answers, "eth_syncing", _syncing),
-        peers=optional(answers, "peer count", _height),
-        base_fee_wei=quantity("base fee", block["baseFeePerGas"], MAX_WEI) if "baseFeePerGas" in block else None,
+        peers=optional(answers, "peer count", _count),
+        base_fee_wei=optional(block, "baseFeePerGas", _wei),
         priority_fee_wei=optional(answers, "priority fee", _wei),
         gas_used_ratio=_gas_used(block),
         transactions=optional(answers, "pool", _pool) or {},
@@ -115,11 +120,8 @@ def _of_the_pin(pin: int) -> dict[str, Call]:
     return {"pinned block": _block_call(pin), "pinned state": Call("eth_getBalance", (NOWHERE, hex(pin)))}
 
 
-def _genesis(answers: Mapping[str, Any], options: Options) -> bool | None:
-    if options.genesis_hash is None:
-        return None
-    found = obj("block 0", answers["block 0"]).get("hash")
-    return isinstance(found, str) and found.lower() == options.genesis_hash
+def _is_genesis(what: str, value: Any, options: Options) -> bool:
+    return _hash_of(what, obj(what, value).get("hash")) == options.genesis_hash
 
 
 def _pinned(source: Source, target: Target, pin: int | None, answers: Mapping[str, Any]) -> Pinned | None:
@@ -186,16 +188,17 @@ async def _survey_one(source: Source, target: Target) -> Survey:
     depths = sorted({depth for depth in DEPTHS if depth < head} | {head})
     states = [Call("eth_getBalance", (NOWHERE, hex(head - depth))) for depth in depths]
     answers = await source.batch(target, (*_TRIALS.values(), *states))
-    done = {name: _given(answer) for name, answer in zip(_TRIALS, answers, strict=False)}
+    tried = dict(zip(_TRIALS, answers, strict=False))
+    done = {name: _given(answer) for name, answer in tried.items()}
     reached = _reached(depths, answers[len(_TRIALS) :])
     return Survey(
         capabilities={
             "archive": reached == head,
-            "trace": done["trace_call"] or done["trace_transaction"],
+            "trace": done["trace_call"] or done["trace_transaction"] or tried["trace_transaction"] is None,
             "debug": done["debug"],
             "logs": done["logs"],
             "batch": source.takes_batches(target),
-            "multicall": done["code"] and answers[list(_TRIALS).index("code")] not in ("0x", None),
+            "multicall": done["code"] and tried["code"] != "0x",
             "proof": done["proof"],
         },
         archive_depth=reached,
@@ -221,14 +224,17 @@ _TRIALS = {
 
 
 def _given(answer: object) -> bool:
-    """Whether the node did it. Raises what leaves that unknown: an answer that says it was only too busy."""
-    if isinstance(answer, SourceError) and answer.reason not in (
-        Reason.RPC_ERROR,
-        Reason.NOT_SUPPORTED,
-        Reason.REVERTED,
-    ):
+    """Whether the node did it. Raises what leaves that unknown, such as a timeout.
+
+    Some say that a question is more than they allow (-32005) in the words of those who are asked too often. Where other
+    calls of the same batch are answered it is the question.
+    """
+    if isinstance(answer, SourceError) and answer.reason not in _REFUSALS:
         raise answer
-    return not isinstance(answer, SourceError)
+    return answer is not None and not isinstance(answer, SourceError)
+
+
+_REFUSALS = (Reason.RPC_ERROR, Reason.NOT_SUPPORTED, Reason.REVERTED, Reason.RATE_LIMITED)
 
 
 async def _logs_range(source: Source, target: Target, head: int) -> int | None:
@@ -236,7 +242,10 @@ async def _logs_range(source: Source, target: Target, head: int) -> int | None:
     reached = None
     for blocks in sorted({min(blocks, head + 1) for blocks in RANGES}):
         wanted = {"fromBlock": hex(head - blocks + 1), "toBlock": hex(head), "address": NOWHERE}
-        (answer,) = await source.batch(target, [Call("eth_getLogs", (wanted,))])
+        try:
+            (answer,) = await source.batch(target, [Call("eth_getLogs", (wanted,))])
+        except RateLimitError:
+            break
         if not _given(answer):
             break
         reached = blocks
@@ -255,6 +264,11 @@ def quantity(what: str, value: Any, limit: int) -> int:
 
 def _height(what: str, value: Any) -> int:
     return quantity(what, value, MAX_HEIGHT)
+
+
+def _count(what: str, value: Any) -> int:
+    """A count, which Nethermind and others tell as a plain number."""
+    return number(what, value, MAX_HEIGHT) if type(value) is int else _height(what, value)
 
 
 def _wei(what: str, value: Any) -> int:
@@ -287,16 +301,16 @@ def _gas_used(block: Mapping[str, Any]) -> float | None:
     """Gas used over the limit. Some chains state no limit worth the name, and then it says nothing."""
     if "gasUsed" not in block or "gasLimit" not in block:
         return None
-    used, limit = (_height(f"latest block: {key}", block[key]) for key in ("gasUsed", "gasLimit"))
+    used, limit = (_wei(f"latest block: {key}", block[key]) for key in ("gasUsed", "gasLimit"))
     return used / limit if used <= limit and limit > 0 else None
 
 
 def _syncing(what: str, value: Any) -> bool:
-    if value is False or isinstance(value, dict):
+    if isinstance(value, bool | dict):
         return value is not False
-    raise SourceError(Reason.BAD_RESPONSE, f"{what}: neither false nor an object")
+    raise SourceError(Reason.BAD_RESPONSE, f"{what}: neither true nor false nor an object")
 
 
 def _pool(what: str, value: Any) -> Mapping[str, int]:
     pool = obj(what, value)
-    return {status: _height(f"{what}: {status}", pool[status]) for status in ("pending", "queued") if status in pool}
+    return {status: _count(f"{what}: {status}", pool[status]) for status in ("pending", "queued") if status in pool}

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import accumulate
+
+from hypothesis import given
+from hypothesis import strategies as st
 
 from exporters.nodes.arrivals import REMEMBERED, Arrivals
 from exporters.nodes.reading import Block
@@ -67,6 +71,28 @@ def test_the_same_head_again_is_no_arrival_and_the_last_delay_stays() -> None:
     desk.saw(A, 1, at=11.0)
     assert desk.saw(A, 1, at=19.0) == 1.0
     assert desk.delays == [1.0]
+
+
+def test_a_head_that_goes_down_and_up_again_has_not_come_again() -> None:
+    desk = Desk()
+    for number, at in ((41, 411.0), (1, 412.0), (41, 413.0), (40, 414.0), (41, 415.0), (42, 421.0)):
+        desk.saw(A, number, at=at)
+    assert desk.delays == [1.0, 1.0]
+
+
+def test_a_height_that_was_made_up_does_not_end_the_arrivals() -> None:
+    desk = Desk()
+    desk.saw(A, 1_000_000, at=5.0)
+    desk.saw(A, 1, at=12.0)
+    assert desk.saw(A, 2, at=23.0) == 3.0
+
+
+@given(st.lists(st.integers(0, REMEMBERED), min_size=1, max_size=40))
+def test_arrivals_are_as_many_as_heads_that_were_higher_than_all_before(numbers: list[int]) -> None:
+    desk = Desk()
+    for number in numbers:
+        desk.saw(A, number, at=10.0 * number)
+    assert len(desk.delays) == len(set(accumulate(numbers, max, initial=0))) - 1
 
 
 def test_the_first_is_credited_when_another_provider_tells_the_same_head() -> None:

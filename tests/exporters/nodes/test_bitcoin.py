@@ -251,6 +251,12 @@ async def test_the_password_in_the_url_is_used_and_shows_nowhere(
         assert secret not in body.decode() + caplog.text
 
 
+async def test_null_for_what_is_optional_is_not_told_and_the_node_is_up(tmp_path: Path) -> None:
+    page = await read(tmp_path, {"getmempoolinfo": None})
+    assert page("occ_target_up", node="odd") == 1
+    assert page("rpc_txpool_transactions", node="odd", status="pending") is None
+
+
 # --- garbage ---------------------------------------------------------------------------------------------------------
 
 BAD: list[tuple[str, dict[str, Any]]] = [
@@ -286,7 +292,6 @@ BAD: list[tuple[str, dict[str, Any]]] = [
     ("peers absurd", {"getnetworkinfo": {**NETWORK, "connections": 2**60}}),
     ("version null", {"getnetworkinfo": {**NETWORK, "subversion": None}}),
     ("version endless", {"getnetworkinfo": {**NETWORK, "subversion": "x" * 10_000}}),
-    ("pool null", {"getmempoolinfo": None}),
     ("pool without a size", {"getmempoolinfo": without(POOL, "size")}),
     ("pool size a fraction", {"getmempoolinfo": {**POOL, "size": 0.5}}),
 ]

@@ -208,7 +208,6 @@ BAD: list[tuple[str, dict[str, Any]]] = [
     ("status: catching_up", sync(catching_up="false")),
     ("status: catching_up", sync(catching_up=None)),
     ("net_info: n_peers", {"net_info": {"n_peers": 17}}),
-    ("net_info", {"net_info": None}),
     ("num_unconfirmed_txs: total", {"num_unconfirmed_txs": {"n_txs": "1"}}),
 ]
 
@@ -225,6 +224,13 @@ async def test_garbage_is_a_bad_response_that_names_it_and_the_others_are_undist
     assert page("chain_head_block_number", chain="cosmoshub") == HEAD
 
 
+async def test_null_for_what_is_optional_is_not_told_and_the_node_is_up(tmp_path: Path) -> None:
+    page = await read(tmp_path, {"net_info": None, PINNED: None})
+    assert page("occ_target_up", node="odd") == 1
+    assert page("rpc_peers", node="odd") is None
+    assert page("rpc_block_hash_mismatch", node="odd") is None
+
+
 def pinned(**values: Any) -> dict[str, Any]:
     told = metas(HEAD)
     return {"block_metas": [{**told["block_metas"][0], **values}]}
@@ -233,7 +239,7 @@ def pinned(**values: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     "wrong",
     [
-        None,
+        [],
         {},
         {"block_metas": [1]},
         {"block_metas": metas(HEAD)["block_metas"] * 2},

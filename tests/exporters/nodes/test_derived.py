@@ -95,6 +95,19 @@ def test_a_lagging_node_is_not_healthy(chain: NodesConfig) -> None:
     assert shown(chain, seen(100), seen(100), seen(96))["chain_nodes_healthy"] == [2.0]
 
 
+def test_a_lone_node_whose_chain_has_stopped_lags_and_is_healthy_all_the_same() -> None:
+    found, pin = derived(desk("a"), seen(70))
+    assert found["rpc_block_lag_blocks"] == [30.0]
+    assert found["rpc_block_lag_seconds"] == [360.0]
+    assert found["chain_nodes_healthy"] == [1.0]
+    assert pin == 70
+
+
+def test_of_one_provider_the_node_that_is_behind_the_other_is_not_healthy() -> None:
+    config = desk("one", "two", one="p", two="p")
+    assert shown(config, seen(70), seen(60))["chain_nodes_healthy"] == [1.0]
+
+
 # --- forks -----------------------------------------------------------------------------------------------------------
 
 
@@ -151,9 +164,24 @@ def test_a_node_of_another_chain_makes_no_fork(chain: NodesConfig) -> None:
     assert mismatches(chain, *nodes) == ([0, 0, None], 1)
 
 
-def test_a_rogue_a_million_blocks_ahead_has_no_vote_and_is_told_when_its_block_differs(chain: NodesConfig) -> None:
+def test_a_rogue_a_million_blocks_ahead_is_told_when_its_block_differs(chain: NodesConfig) -> None:
     nodes = seen(100, fork="x"), seen(100, fork="x"), seen(1_000_100, fork="y")
-    assert mismatches(chain, *nodes) == ([0, 0, 1], 1)
+    assert mismatches(chain, *nodes) == ([0, 0, 1], 2)
+
+
+def test_whoever_has_a_block_there_has_a_vote_so_that_a_low_liar_does_not_judge_alone() -> None:
+    config = desk("honest", "liar")
+    assert mismatches(config, seen(1_000_100, fork="x"), seen(100, fork="y")) == ([0, 0], 2)
+
+
+def test_where_one_provider_alone_tells_of_a_height_and_others_of_others_nothing_is_compared() -> None:
+    assert mismatches(desk("a", "b"), seen(100, fork="x"), seen(100, fork="w", pin=97)) == ([None, None], None)
+
+
+def test_one_odd_node_of_a_provider_does_not_silence_it() -> None:
+    config = desk("own1", "own2", "own3", "b", own1="own", own2="own", own3="own")
+    nodes = seen(100, fork="x"), seen(100, fork="x"), seen(100, fork="y"), seen(100, fork="x")
+    assert mismatches(config, *nodes) == ([0, 0, 1, 0], 2)
 
 
 def test_with_all_nodes_down_there_are_no_groups_and_with_all_back_there_are(chain: NodesConfig) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,12 @@ async def read(folder: Path, results: dict[str, Any] | None = None, change: Chan
     async with node(results, change) as odd, node() as fine:
         text = CONFIG.format(genesis=GENESIS, odd=odd, fine=fine)
         return of_the_looks(parsed(await once(NODES, text, folder)))
+
+
+async def surveyed(folder: Path, results: dict[str, Any], change: Change = lambda replies: replies) -> Seen:
+    """The page with what it was tried that the node can do."""
+    async with node(results, change) as odd, node() as fine:
+        return parsed(await once(NODES, CONFIG.format(genesis=GENESIS, odd=odd, fine=fine), folder))
 
 
 def of_the_looks(page: Seen) -> Seen:
@@ -73,14 +80,41 @@ async def test_a_node_that_answers_for_another_height_than_the_pinned_one_is_a_b
 
 
 async def test_a_node_of_another_chain(tmp_path: Path) -> None:
-    page = await read(tmp_path, {"eth_chainId": "0x89", "0x0": {**HEALTHY["0x0"], "hash": "0x" + "ee" * 32}})
+    page = await read(tmp_path, {"eth_chainId": "0x89"})
     assert page("occ_target_up", node="odd") == 1
     assert page("rpc_chain_id_matches", node="odd") == 0
+    assert page("chain_nodes_healthy", chain="ethereum") == 1
+
+
+@pytest.mark.parametrize(
+    "odd", [{"0x0": []}, {"txpool_status": []}, {"latest": {**HEALTHY["latest"], "gasUsed": 7}}, {"safe": "0x1"}]
+)
+async def test_that_a_node_is_of_another_chain_is_told_whatever_else_it_says(
+    tmp_path: Path, odd: dict[str, Any]
+) -> None:
+    page = await read(tmp_path, {"eth_chainId": "0x89", **odd})
+    assert page("occ_target_up", node="odd") == 1
+    assert page("rpc_chain_id_matches", node="odd") == 0
+    assert page("rpc_peers", node="odd") is None
+
+
+async def test_a_node_of_the_chain_id_with_another_genesis(tmp_path: Path) -> None:
+    page = await read(tmp_path, {"0x0": {**HEALTHY["0x0"], "hash": "0x" + "ee" * 32}})
+    assert page("rpc_chain_id_matches", node="odd") == 1
     assert page("rpc_genesis_hash_matches", node="odd") == 0
 
 
-async def test_a_syncing_node(tmp_path: Path) -> None:
-    page = await read(tmp_path, {"eth_syncing": {"currentBlock": "0x1", "highestBlock": "0x2"}})
+@pytest.mark.parametrize("told", [None, UNKNOWN_METHOD, {"error": {"code": 4444, "message": "pruned history"}}])
+async def test_where_a_node_has_no_block_0_any_more_its_genesis_is_unknown(tmp_path: Path, told: Any) -> None:
+    page = await read(tmp_path, {"0x0": told})
+    assert page("occ_target_up", node="odd") == 1
+    assert page("rpc_genesis_hash_matches", node="odd") is None
+    assert page("chain_nodes_healthy", chain="ethereum") == 2
+
+
+@pytest.mark.parametrize("told", [{"currentBlock": "0x1", "highestBlock": "0x2"}, True])
+async def test_a_syncing_node(tmp_path: Path, told: Any) -> None:
+    page = await read(tmp_path, {"eth_syncing": told})
     assert page("rpc_syncing", node="odd") == 1
 
 
@@ -93,6 +127,36 @@ async def test_what_a_node_refuses_to_tell_is_absent_and_the_node_is_up(tmp_path
         assert page(absent, node="odd") is None
     assert page("rpc_txpool_transactions", node="odd", status="pending") is None
     assert page("rpc_block_number", node="odd", tag="finalized") is None
+
+
+async def test_null_is_not_told_and_the_node_is_up(tmp_path: Path) -> None:
+    methods = ("net_peerCount", "eth_syncing", "web3_clientVersion", "txpool_status", "eth_maxPriorityFeePerGas")
+    odd = dict.fromkeys((*methods, "eth_getBalance", "safe")) | {"latest": {**HEALTHY["latest"], "baseFeePerGas": None}}
+    page = await read(tmp_path, odd)
+    assert page("occ_target_up", node="odd") == 1
+    for absent in ("rpc_peers", "rpc_syncing", "rpc_client_info", "rpc_priority_fee_wei", "rpc_base_fee_wei"):
+        assert page(absent, node="odd") is None
+    assert page("rpc_txpool_transactions", node="odd", status="pending") is None
+
+
+async def test_counts_may_be_plain_numbers(tmp_path: Path) -> None:
+    page = await read(tmp_path, {"net_peerCount": 25, "txpool_status": {"pending": 2048, "queued": 0}})
+    assert page("rpc_peers", node="odd") == 25
+    assert page("rpc_txpool_transactions", node="odd", status="pending") == 2048
+    assert page("rpc_txpool_transactions", node="odd", status="queued") == 0
+
+
+async def test_a_chain_may_have_next_to_no_gas_limit(tmp_path: Path) -> None:
+    page = await read(tmp_path, {"latest": {**HEALTHY["latest"], "gasLimit": "0x" + "f" * 64}})
+    assert page("occ_target_up", node="odd") == 1
+    assert page("rpc_gas_used_ratio", node="odd") == pytest.approx(0)
+
+
+async def test_a_block_tag_that_is_not_known_does_not_end_the_questions_about_others(tmp_path: Path) -> None:
+    page = await read(tmp_path, {"safe": UNKNOWN_METHOD})
+    assert page("rpc_block_number", node="odd", tag="safe") is None
+    assert page("rpc_block_number", node="odd", tag="finalized") == HEIGHT - 64
+    assert page("rpc_block_hash_mismatch", node="odd") == 0
 
 
 async def test_before_eip_1559_there_is_no_base_fee(tmp_path: Path) -> None:
@@ -125,11 +189,9 @@ BAD: list[tuple[str, dict[str, Any]]] = [
     ("hash missing", {"latest": {**BLOCK, "hash": None}}),
     ("hash short", {"latest": {**BLOCK, "hash": "0xab"}}),
     ("base fee absurd", {"latest": {**BLOCK, "baseFeePerGas": "0x1" + "0" * 64}}),
-    ("base fee null", {"latest": {**BLOCK, "baseFeePerGas": None}}),
     ("chain id null", {"eth_chainId": None}),
     ("chain id true", {"eth_chainId": True}),
     ("chain id as a number", {"eth_chainId": 1}),
-    ("syncing null", {"eth_syncing": None}),
     ("syncing as text", {"eth_syncing": "false"}),
     ("peers as an object", {"net_peerCount": {}}),
     ("version as a list", {"web3_clientVersion": []}),
@@ -140,7 +202,10 @@ BAD: list[tuple[str, dict[str, Any]]] = [
     ("pool as a list", {"txpool_status": []}),
     ("pending null", {"txpool_status": {"pending": None}}),
     ("priority fee as a number", {"eth_maxPriorityFeePerGas": 1.5}),
-    ("genesis null", {"0x0": None}),
+    ("peers negative", {"net_peerCount": -1}),
+    ("peers true", {"net_peerCount": True}),
+    ("genesis as a list", {"0x0": []}),
+    ("genesis without a hash", {"0x0": {}}),
 ]
 
 
@@ -220,3 +285,51 @@ async def test_a_node_that_asks_for_patience_with_status_200_is_counted_so(tmp_p
     assert page("occ_target_up", node="odd") == 1
     assert (page("rpc_rate_limited_total", node="odd") or 0) >= 1
     assert page("rpc_rate_limited_total", node="fine") == 0
+
+
+# --- what it can do --------------------------------------------------------------------------------------------------
+
+TOO_MUCH = {"error": {"code": -32005, "message": "limit exceeded"}}
+
+
+@pytest.mark.parametrize("told", [TOO_MUCH, UNKNOWN_METHOD, None])
+async def test_one_thing_that_is_not_given_is_no_reason_to_know_nothing_of_the_others(
+    tmp_path: Path, told: Any
+) -> None:
+    page = await surveyed(tmp_path, {"eth_getLogs": told})
+    assert page("occ_target_up", node="odd", check="capabilities") == 1
+    assert page("rpc_capability", node="odd", capability="logs") == 0
+    assert page("rpc_logs_max_range_blocks", node="odd") is None
+    for capability in ("archive", "debug", "batch", "multicall", "proof"):
+        assert page("rpc_capability", node="odd", capability=capability) == 1
+
+
+async def test_the_longest_range_of_logs_ends_where_a_longer_one_is_too_much(tmp_path: Path) -> None:
+    def logs(question: Mapping[str, Any]) -> Any:
+        (wanted,) = question["params"]
+        if wanted["fromBlock"] == "latest":
+            return []
+        blocks = int(wanted["toBlock"], 16) - int(wanted["fromBlock"], 16) + 1
+        return [] if blocks <= 500 else {"error": {"code": -32005, "message": "query returned more than 10000 results"}}
+
+    page = await surveyed(tmp_path, {"eth_getLogs": logs})
+    assert page("occ_target_up", node="odd", check="capabilities") == 1
+    assert page("rpc_logs_max_range_blocks", node="odd") == 500
+    assert page("rpc_logs_max_range_blocks", node="fine") == 10_000
+
+
+async def test_null_is_nothing_that_a_node_can_do_but_for_a_trace_of_a_transaction_that_is_not_there(
+    tmp_path: Path,
+) -> None:
+    nothing = dict.fromkeys(("trace_call", "debug_traceCall", "eth_getLogs", "eth_getCode", "eth_getProof"))
+    page = await surveyed(tmp_path, {**nothing, "eth_getBalance": None})
+    for capability in ("archive", "trace", "debug", "logs", "multicall", "proof"):
+        assert page("rpc_capability", node="odd", capability=capability) == 0
+    page = await surveyed(tmp_path, {"trace_transaction": None})
+    assert page("rpc_capability", node="odd", capability="trace") == 1
+
+
+async def test_where_the_whole_survey_is_refused_nothing_is_known(tmp_path: Path) -> None:
+    page = await surveyed(tmp_path, {}, refusal(-32005, "daily request count exceeded"))
+    assert page("occ_target_errors_total", node="odd", check="capabilities", reason="rate_limited") == 1
+    assert page("rpc_capability", node="odd", capability="logs") is None

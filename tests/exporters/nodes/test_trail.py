@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from exporters.nodes.reading import Block
-from exporters.nodes.trail import KEPT, Trail
+from exporters.nodes.trail import KEPT, Trail, gone
 
 
 def block(number: int, fork: str = "a") -> Block:
@@ -80,6 +82,16 @@ def test_after_a_turn_to_a_lower_head_nothing_above_is_known() -> None:
 def test_no_more_is_remembered_than_is_of_use() -> None:
     made = trail(*map(block, range(1, 3 * KEPT)))
     assert len(made._hashes) == KEPT
+
+
+async def test_a_head_far_above_is_forgotten_and_the_next_reorg_is_told() -> None:
+    async def ask(heights: Sequence[int]) -> Mapping[int, str | None]:
+        return {height: f"a{height}" for height in heights}
+
+    made = trail(*map(block, range(1, 9)), block(1_000_000, "rogue"))
+    assert await gone(made, block(9), {8: "a8"}, ask) == 0
+    assert made.last == (9, "a9")
+    assert await gone(made, block(10, "b"), {9: "b9"}, ask) == 1
 
 
 @given(top=st.integers(2, 200), depth=st.integers(1, 150), grown=st.integers(-3, 5))

@@ -90,6 +90,30 @@ def test_a_node_ahead_of_the_corroborated_head_does_not_lag() -> None:
     assert truth.lag(first, BLOCK_TIME) == (0.0, 0.0)
 
 
+def test_a_head_from_the_future_is_no_witness_beside_one_of_the_present() -> None:
+    assert number(witness("a", 100), witness("rogue", 1_000_100, behind=-12_000_000.0)) == 100
+
+
+def test_a_block_stamped_a_little_ahead_is_believed() -> None:
+    assert number(witness("a", 101, behind=-100.0), witness("b", 101, behind=-100.0), witness("c", 100)) == 101
+
+
+def test_where_all_heads_are_from_the_future_it_is_the_clock_that_is_wrong() -> None:
+    assert number(witness("a", 100, behind=-90_000.0), witness("b", 100, behind=-90_000.0)) == 100
+
+
+def test_where_most_are_a_node_that_lags_is_not_taken_for_the_only_one_of_the_present() -> None:
+    fine = (witness("a", 100, behind=-600.0), witness("b", 100, behind=-600.0))
+    assert number(*fine, witness("late", 50)) == 100
+
+
+def test_under_the_head_a_lone_witness_never_is() -> None:
+    alone = witness("a", 100, behind=3_600.0)
+    truth = head(alone)
+    assert truth is not None
+    assert truth.below(alone, BLOCK_TIME) == 0
+
+
 def test_lag_is_in_blocks_and_in_seconds() -> None:
     slow = witness("c", 95, behind=96)
     truth = head(witness("a", 103), witness("b", 103), slow)
@@ -114,6 +138,20 @@ def test_one_rogue_never_moves_the_head_above_the_honest_ones(heads: list[int], 
     found = number(*honest, witness("rogue", first + rogue))
     assert found is not None
     assert found <= first + max(heads)
+
+
+@given(
+    heads=st.lists(st.integers(0, 40), min_size=1, max_size=8),
+    rogue=st.integers(1, 2**40),
+    early=st.integers(175, 2**40),
+)
+def test_nor_does_one_whose_block_is_from_as_far_in_the_future_as_its_height_needs(
+    heads: list[int], rogue: int, early: int
+) -> None:
+    honest = [witness(f"n{i}", 1_000 + ahead, behind=(40 - ahead) * BLOCK_TIME) for i, ahead in enumerate(heads)]
+    found = number(*honest, witness("rogue", 1_040 + rogue, behind=-early))
+    assert found is not None
+    assert found <= 1_000 + max(heads)
 
 
 @given(st.lists(st.tuples(st.integers(0, 50), st.sampled_from("abcd")), min_size=1, max_size=10), st.randoms())

@@ -7,11 +7,13 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import pytest
+
 from demo.chain import CHAIN_ID, SLOTS_IN_AN_EPOCH, Anvil
 from demo.faults import Fault
 from demo.proxy import FaultProxy
 from exporters.nodes.__main__ import NODES
-from tests.exporters.support import Seen, once, running
+from tests.exporters.support import Seen, once, parsed, running
 
 
 def config(nodes: Mapping[str, str], *, sockets: Mapping[str, str] | None = None, more: str = "") -> str:
@@ -273,3 +275,27 @@ async def test_what_a_node_can_do_is_tried(tmp_path: Path) -> None:
     assert page("rpc_logs_max_range_blocks", node="a") == 201
     assert page("rpc_capability_expected", node="a", capability="multicall") == 1
     assert page("rpc_capability_expected", node="a", capability="trace") is None
+
+
+# --- odd but right ---------------------------------------------------------------------------------------------------
+
+
+async def test_a_chain_without_a_gas_limit_worth_the_name_is_read_as_any_other(tmp_path: Path) -> None:
+    async with Anvil() as chain:
+        await chain.rpc("evm_setBlockGasLimit", "0xffffffffffffffff")
+        await chain.mine(1)
+        block = await chain.rpc("eth_getBlockByNumber", "latest", False)  # noqa: FBT003 - as the API has it
+        assert block["gasLimit"] == "0xffffffffffffffff"
+        page = parsed(await once(NODES, config({"alpha": chain.url}), tmp_path))
+    assert page("occ_target_up", node="alpha", check="evm") == 1
+    assert page("rpc_gas_used_ratio", node="alpha") == pytest.approx(0, abs=1e-9)
+    assert page("chain_nodes_healthy", chain="local") == 1
+
+
+async def test_a_lone_node_whose_chain_stands_still_lags_and_is_no_less_fit(tmp_path: Path) -> None:
+    async with Anvil() as chain:
+        await chain.mine(1)
+        async with running(NODES, config({"alpha": chain.url}), tmp_path) as exporter:
+            page = await exporter.until(lambda page: (page("rpc_block_lag_blocks", node="alpha") or 0) > 6)
+    assert page("chain_nodes_healthy", chain="local") == 1
+    assert (page("rpc_block_lag_seconds", node="alpha") or 0) > 6

@@ -49,8 +49,10 @@ Change = Callable[[Any], Any]
 
 
 def answer(question: Mapping[str, Any], results: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The answer to one call; a result that is an `error` object is sent as such."""
+    """The answer to one call; a result that is an `error` object is sent as such, a function is asked for it."""
     result = results.get(question["method"], UNKNOWN_METHOD)
+    if callable(result):
+        result = result(question)
     if question["method"] == "eth_getBlockByNumber":
         result = results.get(question["params"][0], _at(question["params"][0], results["latest"]))
     told = {"jsonrpc": "2.0", "id": question["id"]}
