@@ -18,7 +18,7 @@ from benchmarks.peers import PEERS
 
 HERE = Path(__file__).parent
 SCRIPTS = {int(path.stem.split("_")[1]): path.stem for path in sorted(HERE.glob("goal_*.py"))}
-VERSIONS = ("prometheus-client", "aiohttp", "orjson", "isal")
+VERSIONS = ("prometheus-client", "aiohttp", "orjson", "isal", "ccxt")
 
 _HEAD = """\
 # Results

@@ -6,6 +6,7 @@ import argparse
 import sys
 from itertools import groupby
 
+from exporters.exchange.declared import FAMILIES as EXCHANGE_FAMILIES
 from exporters.nodes.__main__ import FAMILIES as NODES_FAMILIES
 from occ.metrics import KERNEL_FAMILIES, Catalogue, Family
 from receiver.families import FAMILIES as RECEIVER_FAMILIES
@@ -13,6 +14,7 @@ from receiver.families import FAMILIES as RECEIVER_FAMILIES
 PARTS = {
     "Every exporter": KERNEL_FAMILIES,
     "Nodes": NODES_FAMILIES,
+    "Exchange": EXCHANGE_FAMILIES,
     "Receiver": RECEIVER_FAMILIES,
 }
 

@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 import yaml
 from pydantic import Field, model_validator
@@ -27,12 +27,16 @@ Alertname = Annotated[str, Field(pattern=r"^[A-Z][A-Za-z]+$")]
 
 
 class Threshold(Model):
-    """What is too much: by chain, else by tier, else for all. `block_times` raises the default of slow chains."""
+    """What is too much. Of a chain: by name, else by tier, else for all, and `block_times` raises the default of slow ones.
+    Of a venue's symbol: by base, else for all.
+    """
 
+    of: Literal["chain", "symbol"] = "chain"
     default: Number | None = None
     block_times: Number | None = None
     tiers: dict[Label, Number] = Field(default_factory=dict)
     chains: dict[Label, Number] = Field(default_factory=dict)
+    bases: dict[Label, Number] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
@@ -40,8 +44,13 @@ class Threshold(Model):
             raise refuse("is required beside `tiers` and `block_times`", "default")
         if self.tiers and self.block_times is not None:
             raise refuse("do not go together with `block_times`", "tiers")
-        if self.default is None and not self.chains:
-            raise refuse("is required where there are no `chains`", "default")
+        named, foreign = ("chains", "bases") if self.of == "chain" else ("bases", "chains")
+        if getattr(self, foreign):
+            raise refuse(f"are not for the limit of a {self.of}", foreign)
+        if self.of == "symbol" and (self.tiers or self.block_times is not None):
+            raise refuse("has `bases` alone, no `tiers` and no `block_times`", "of")
+        if self.default is None and not getattr(self, named):
+            raise refuse(f"is required where there are no `{named}`", "default")
         return self
 
 
@@ -52,16 +61,26 @@ class Thresholds(Model):
 
 
 def threshold_rules(thresholds: Mapping[str, Threshold]) -> Document:
-    """recording/thresholds.yml: `occ:threshold:NAME` with one value for every chain, whether it is listed or not."""
-    rules = [
-        {"record": f"occ:threshold:{name}", "expr": "\nor on (chain)\n".join(_values(threshold))}
-        for name, threshold in thresholds.items()
-    ]
+    """recording/thresholds.yml: `occ:threshold:NAME` with one value for every chain, or symbol, whether it is listed or not."""
+    rules = [{"record": f"occ:threshold:{name}", "expr": _either(threshold)} for name, threshold in thresholds.items()]
     return {"groups": [{"name": "thresholds", "rules": rules}]}
 
 
-def _values(threshold: Threshold) -> Iterator[str]:
-    """The values as PromQL, those that go before the others first."""
+def _either(threshold: Threshold) -> str:
+    """All values as PromQL, those that go before the others first."""
+    if threshold.of == "symbol":
+        return "\nor on (venue, symbol)\n".join(_of_symbols(threshold))
+    return "\nor on (chain)\n".join(_of_chains(threshold))
+
+
+def _of_symbols(threshold: Threshold) -> Iterator[str]:
+    for base, value in threshold.bases.items():
+        yield f'max by (venue, symbol) (0 * symbol:base:info{{base="{base}"}} + {value:.15g})'
+    if threshold.default is not None:
+        yield f"max by (venue, symbol) (0 * symbol:base:info + {threshold.default:.15g})"
+
+
+def _of_chains(threshold: Threshold) -> Iterator[str]:
     for chain, value in threshold.chains.items():
         yield f'label_replace(vector({value:g}), "chain", "{chain}", "", "")'
     if threshold.block_times is not None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -58,7 +57,7 @@ class Budget:
         self._clock = clock
         self._turn = asyncio.Lock()
         self._changed = asyncio.Event()
-        self._spent: deque[_Spent] = deque()
+        self._spent: list[_Spent] = []
         self._free_at = -math.inf
         self._silent_until = -math.inf
 
@@ -111,8 +110,9 @@ class Budget:
         """When the call may begin, by the loop's clock, as far as is known now."""
         if not self._by_the_minute:
             return self._free_at
-        over = self._in_window() + cost - self._share * self._limit - _ROUNDING
-        for spent in sorted(self._spent, key=lambda spent: spent.answered):
+        counted = self._in_window()
+        over = sum(spent.cost for spent in counted) + cost - self._share * self._limit - _ROUNDING
+        for spent in sorted(counted, key=lambda spent: spent.answered):
             if over <= 0:
                 break
             over -= spent.cost
@@ -120,15 +120,13 @@ class Budget:
                 return spent.answered + WINDOW
         return -math.inf
 
-    def _in_window(self) -> float:
-        """What was spent in the last minute, or is on its way."""
+    def _in_window(self) -> list[_Spent]:
+        """What was spent in the last minute, or is on its way. Calls are not answered in the order in which they begin."""
         since = _now() - WINDOW
-        return sum(spent.cost for spent in self._spent if spent.answered > since)
+        return [spent for spent in self._spent if spent.answered > since]
 
     def _forget(self) -> None:
-        since = _now() - WINDOW
-        while self._spent and self._spent[0].answered <= since:
-            self._spent.popleft()
+        self._spent = self._in_window()
 
     # --- being told --------------------------------------------------------------------------------------------------
 
@@ -152,7 +150,7 @@ class Budget:
     @property
     def used_ratio(self) -> float:
         """Our own use of the venue's whole limit in the last minute."""
-        return self._in_window() / self._limit
+        return sum(spent.cost for spent in self._in_window()) / self._limit
 
 
 def _now() -> float:

@@ -17,7 +17,9 @@ SEVERITIES = frozenset({"page", "ticket", "info", "none"})
 LABELS = frozenset({"severity", "domain", "entity", "parent"})
 ANNOTATIONS = frozenset({"summary", "description", "first_action", "runbook_url", "dashboard_url", "action_url"})
 BY_TIER = '{{ if eq $labels.tier "1" }}page{{ else }}ticket{{ end }}'
-"""A page for chains of tier 1, a ticket for all others, those without a tier included."""
+"""A page for chains and venues of tier 1, a ticket for all others, those without a tier included."""
+TIERS = re.compile(r"\b(chain:tier:info|venue:tier:(info|open))\b")
+"""What brings the tier: of venues also of those alone that are not in maintenance."""
 _URGENCY = {BY_TIER: 2, "page": 3, "ticket": 1}
 _RECEIVERS = {"page": ["occ", "pager"], "ticket": ["occ", "tickets"], "info": ["occ"], "none": ["occ"]}
 
@@ -107,7 +109,7 @@ def alert_faults(alert: Alert) -> Iterator[str]:
         yield f"{alert.name}: severity {severity} is none of {', '.join(sorted(SEVERITIES))}"
     if severity == "page" and alert.domain != "meta":
         yield f"{alert.name}: pages whatever the tier"
-    if severity == BY_TIER and "chain:tier:info" not in alert.rule["expr"]:
+    if severity == BY_TIER and not TIERS.search(alert.rule["expr"]):
         yield f"{alert.name}: pages by a tier that its expression does not bring"
     if (domain := alert.labels.get("domain")) and domain != alert.domain:
         yield f"{alert.name}: domain {domain} in the file of {alert.domain}"

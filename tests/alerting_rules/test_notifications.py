@@ -128,7 +128,7 @@ async def alertmanager(configuration: Path, tmp_path: Path) -> AsyncIterator[Ale
 
 
 def alert(name: str, parent: str, child: str = "", **changed: str) -> Alert:
-    """As the rules make it: of a chain, or of one of its nodes."""
+    """As the rules make it: of a chain or one of its nodes, of a venue or one of its symbols."""
     (rule,) = (one for one in checks.shipped_alerts() if one.name == name)
     entity = f"{parent}/{child}" if child else parent
     exporter = {"exporter": "nodes"} if name in ("SightLost", "EgressDown") else {}
@@ -140,7 +140,7 @@ def told(alerts: Iterable[Alert]) -> list[str]:
     return sorted(f"{one['alertname']} {one['entity']} {one['domain']}" for one in alerts)
 
 
-# Each chain is a story of its own; nothing of one may touch another.
+# Each chain and each venue is a story of its own; nothing of one may touch another.
 FIRING = [
     alert("ChainBlind", "blind"),
     alert("NodeDown", "blind", "a"),
@@ -166,6 +166,15 @@ FIRING = [
     alert("RpcAvailabilityBurning", "other"),
     alert("RpcAvailabilityEroding", "other"),
     alert("HeadFreshnessEroding", "other"),
+    alert("VenueDown", "closed"),
+    alert("FeedSilent", "closed", "BTC/USDT"),
+    alert("SightLost", "closed", exporter="exchange"),
+    alert("WithdrawalsHalted", "closed"),
+    alert("VenueMaintenance", "repaired"),
+    alert("SpreadWide", "repaired", "BTC/USDT"),
+    alert("WithdrawalsSuspended", "repaired", "BTC"),
+    alert("FeedFrozen", "stuck"),
+    alert("BookFrozen", "stuck", "BTC/USDT"),
 ]
 MUTED = [
     alert("NodeDown", "blind", "a"),
@@ -178,6 +187,10 @@ MUTED = [
     alert("NodeForked", "split", "a"),
     alert("FinalityLagging", "split"),
     alert("RpcAvailabilityEroding", "other"),
+    alert("FeedSilent", "closed", "BTC/USDT"),
+    alert("SightLost", "closed", exporter="exchange"),
+    alert("SpreadWide", "repaired", "BTC/USDT"),
+    alert("BookFrozen", "stuck", "BTC/USDT"),
 ]
 # Of the exporter that has lost its way out; another exporter's alerts are not concerned.
 BLINDED = [
@@ -232,6 +245,41 @@ async def test_without_our_own_way_out_one_page_stands_for_all(alertmanager: Ale
 
     await until(settled, WITHIN)
     assert protected <= {json.dumps(one, sort_keys=True) for one in (await alertmanager.muted())[False]}
+
+
+async def test_many_nodes_down_hides_no_chain(alertmanager: Alertmanager, sink: Sink) -> None:
+    """An outage of testnets lasts and is known; then one more chain goes blind."""
+    tickets = [alert("NodeDown", "testnet", "a"), alert("SightLost", "testnet", "b"), alert("ChainFewNodes", "base")]
+    chains = [
+        alert("ChainBlind", "ethereum"),
+        alert("RpcAvailabilityBurning", "base"),
+        alert("HeadFreshnessBurning", "gnosis"),
+    ]
+    await alertmanager.fire([alert("ManyNodesDown", "nodes"), *tickets, *chains])
+
+    async def settled() -> bool:
+        return told((await alertmanager.muted())[True]) == told(tickets)
+
+    await until(settled, WITHIN)
+    await until(arrived(sink, "/v2/enqueue", 4), WITHIN)
+    paged = {page["payload"]["component"] for page in sink.at("/v2/enqueue")}
+    assert paged == {"nodes", "ethereum", "base", "gnosis"}
+
+
+async def test_most_venues_down_is_one_page_for_all_and_hides_no_money(alertmanager: Alertmanager) -> None:
+    hidden = [
+        alert("VenueDown", "a"),
+        alert("FeedSilent", "b", "BTC/USDT"),
+        alert("SightLost", "c", exporter="exchange"),
+    ]
+    seen = [alert("ManyVenuesDown", "exchange"), alert("WithdrawalsHalted", "a"), alert("NodeDown", "ethereum", "a")]
+    await alertmanager.fire([*hidden, *seen])
+
+    async def settled() -> bool:
+        return told((await alertmanager.muted())[True]) == told(hidden)
+
+    await until(settled, WITHIN)
+    assert told((await alertmanager.muted())[False]) == told(seen)
 
 
 async def test_nothing_mutes_security_pages_or_the_watchdog(alertmanager: Alertmanager) -> None:

@@ -1,7 +1,7 @@
 """A page for every alert, with what a person who was woken looks for, and queries that can be pasted."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -14,11 +14,15 @@ from tests.alerting_rules.conftest import Run
 
 PAGES = sorted(RUNBOOKS.glob("*.md"))
 SECTIONS = ("Impact", "Confirm", "First action", "Actions offered", "Escalation", "Drill")
-OPENINGS = {
+OPENINGS: Mapping[str, str | tuple[str, ...]] = {
     "page": "**Page.**",
     "ticket": "**Ticket.**",
+    "info": "**Info.**",
     "none": "**Always fires.",
-    checks.BY_TIER: "**Page.** For a chain of tier 1, a ticket for all others. ",
+    checks.BY_TIER: (
+        "**Page.** For a chain of tier 1, a ticket for all others. ",
+        "**Page.** For a venue of tier 1, a ticket for all others. ",
+    ),
 }
 DRILLS = frozenset(drill.name for drill in drills.DRILLS)
 

@@ -67,6 +67,10 @@ def test_write_makes_the_files_and_check_sees_what_was_changed_since(
         ),
         ("thresholds.yml", "block_times: 15", 'block_times: 15\n    tiers: {"2": 1}', "do not go together"),
         ("thresholds.yml", "chains: {ethereum: 128}", "chains: {}", "is required where there are no `chains`"),
+        ("thresholds.yml", "of: symbol\n    default: 90", "of: symbol", "is required where there are no `bases`"),
+        ("thresholds.yml", "chains: {ethereum: 128}", "bases: {ETH: 1}", "are not for the limit of a chain"),
+        ("thresholds.yml", "bases: {BTC: 100000, ETH: 50000}", "chains: {a: 1}", "are not for the limit of a symbol"),
+        ("thresholds.yml", "default: 0.01", "default: 0.01\n    block_times: 2", "has `bases` alone"),
         ("slo/slos.yml", "objective: 0.999", "objective: 1", "less than 1"),
         ("slo/slos.yml", "name: head_freshness", "name: rpc_availability", "rpc_availability"),
     ],
@@ -89,6 +93,15 @@ def test_what_is_said_of_a_chain_goes_before_its_tier_and_that_before_the_defaul
         'label_replace(vector(1), "chain", "bitcoin", "", "")',
         'max by (chain) (0 * chain:tier:info{tier="2"} + 5)',
         "max by (chain) (0 * chain:tier:info + 3)",
+    ]
+
+
+def test_what_is_said_of_a_base_goes_before_the_default() -> None:
+    spread = Threshold(of="symbol", default=0.01, bases={"BTC": 0.001})
+    (rule,) = threshold_rules({"spread_ratio": spread})["groups"][0]["rules"]
+    assert rule["expr"].split("\nor on (venue, symbol)\n") == [
+        'max by (venue, symbol) (0 * symbol:base:info{base="BTC"} + 0.001)',
+        "max by (venue, symbol) (0 * symbol:base:info + 0.01)",
     ]
 
 

@@ -125,8 +125,8 @@ async def test_ctrl_c_is_the_normal_end_and_leaves_nothing() -> None:
         assert not folder.exists()
 
 
-DRILLS = ("lag", "wrong-chain", "egress-loss")
-"""One in which a value says it, one in which a fact does, and one in which a single page stands for many."""
+DRILLS = ("lag", "egress-loss")
+"""One in which a value says it, and one in which a single page stands for many."""
 
 
 @pytest.mark.timeout(600)  # more than its own deadlines together
@@ -135,7 +135,7 @@ async def test_drills_pass_on_the_running_demo() -> None:
         await run.until_it_says("Ctrl-C ends it.")
         command = [sys.executable, "-m", "demo.drilling", "--run", str(run.folder), *DRILLS]
         drilling = await asyncio.create_subprocess_exec(*command, cwd=ROOT, stdout=PIPE, stderr=STDOUT)
-        said = (await asyncio.wait_for(drilling.communicate(), 240))[0].decode()
+        said = (await asyncio.wait_for(drilling.communicate(), 480))[0].decode()
         assert drilling.returncode == 0, said
         assert [name for name in DRILLS if re.search(rf"^│ {name} .* pass +│$", said, re.MULTILINE)] == list(DRILLS)
         assert re.search(r"^median fault to receiver [\d.]+ s, fault to pager [\d.]+ s$", said, re.MULTILINE)

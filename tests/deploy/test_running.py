@@ -21,13 +21,17 @@ from demo.until import until
 from tests.deploy.compose import Project
 from tests.deploy.containers import WITHIN, Machine, program, succeeds
 
-STARTED = ("nodes", "receiver", "prometheus", "alertmanager")
+STARTED = ("nodes", "exchange", "receiver", "prometheus", "alertmanager")
 
 
 def keep_to_this_machine(machine: Machine) -> None:
     nodes = machine.root("nodes") / "etc/occ/nodes.yml"
     nowhere = f"127.0.0.1:{free_ports(1)[0]}"
     nodes.write_text(re.sub(r'(http|ws)s?://[^"]+', rf"\1://{nowhere}", nodes.read_text()))
+    exchange = machine.root("exchange") / "etc/occ/exchange.yml"
+    exchange.write_text(
+        re.sub(r"(?m)^( +)(exchange: .*)$", rf"\1\2\n\1base_url: http://{nowhere}", exchange.read_text())
+    )
     prometheus = machine.root("prometheus") / "etc/prometheus/prometheus.yml"
     prometheus.write_text(re.sub(r"scrape_interval: \S+", "scrape_interval: 1s", prometheus.read_text()))
     alertmanager = machine.root("alertmanager") / "etc/alertmanager/alertmanager.yml"

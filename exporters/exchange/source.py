@@ -1,0 +1,311 @@
+"""A venue as the far side: the only place from which it is asked, and what is remembered of it."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import math
+import random
+import time
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
+from contextlib import aclosing, contextmanager
+from typing import Any
+
+import aiohttp
+
+from adapters.venue import BookGapError, Credentials, Request
+from adapters.venue import Venue as Wire
+from exporters.exchange.columns import METHODS, REQUEST_DURATION, REQUESTS, THROTTLED, WINDOWS, WS_GAP, WS_RECONNECTS
+from exporters.exchange.config import Account, ExchangeConfig, Venue
+from exporters.exchange.feeds import BookFeed, Contract, TradesFeed
+from exporters.exchange.prices import Prices
+from exporters.exchange.reading import ConnectionReading
+from exporters.exchange.symbols import base_of, quote_of
+from occ.errors import Reason, SourceError
+from occ.job import Target
+from occ.metrics import Family
+from occ.page import Event, Page
+from occ.plain import fingerprint
+
+OPEN_SECONDS = 0.05
+"""So long on the average each stream of a venue waits before it is opened again: two hundred of them, ten seconds."""
+
+_AGGREGATES = {"watchTradesForSymbols": {"name": "aggTrade"}}
+OPTIONS: Mapping[str, Mapping[str, Any]] = dict.fromkeys(
+    ("binance", "binancecoinm", "binanceus", "binanceusdm"), _AGGREGATES
+)
+"""ccxt's, by exchange. Binance is asked for aggregates of trades: what is followed must have the same ids."""
+
+KEYED_SHARE = 0.1
+"""Of what may be used of the rate limit, for requests with a key; a key that is refused must not stop the others."""
+
+ASK_AGAIN_SECONDS = 600.0
+"""After so long a venue is asked again for what it said that it does not offer."""
+
+_UNREACHED = frozenset(
+    {Reason.DNS, Reason.CONNECT, Reason.TLS, Reason.TIMEOUT, Reason.SERVER_ERROR, Reason.RATE_LIMITED}
+)
+"""Failures of a request that say something of the venue, and not of what was asked."""
+
+
+class Targets:
+    """What there is to read of a venue. A reload keeps what is known of a target while its `config` is the same."""
+
+    def __init__(self, config: ExchangeConfig, venue: Venue) -> None:
+        common = venue.model_copy(update={"symbols": None})
+        facts = {
+            "team": venue.labels.team,
+            "tier": venue.labels.tier,
+            "config": fingerprint(common, config.sizes_usd, config.prices, config.assets),
+        }
+        name, priced = venue.name, {source.symbol for source in config.prices.values() if source.venue == venue.name}
+
+        def symbols(found: Any) -> tuple[Target, ...]:
+            return tuple(Target(f"{name}/{symbol}", {"venue": name, "symbol": symbol}, facts) for symbol in found)
+
+        venue_itself = (Target(name, {"venue": name}, facts),)
+        tickers = venue.symbols.tickers
+        self.per: Mapping[str, tuple[Target, ...]] = {
+            "venue": venue_itself,
+            "books": symbols(venue.symbols.books),
+            "tickers": (venue_itself if tickers is None else symbols(tickers)),
+            "symbols": symbols(venue.symbols.named),
+            "prices": symbols(sorted(priced)),
+        }
+
+
+class Source:
+    """Asks one venue, counts what is asked, and keeps what its feeds have told.
+
+    `supported` tells of the checks that are made whether the venue offers what they need.
+    """
+
+    def __init__(
+        self,
+        config: ExchangeConfig,
+        venue: Venue,
+        session: aiohttp.ClientSession,
+        page: Page,
+        prices: Prices,
+        *,
+        clock: Callable[[], float] = time.time,
+        chance: random.Random | None = None,
+    ) -> None:
+        self.config = config
+        self.venue = venue
+        self.targets = Targets(config, venue)
+        self.supported: dict[str, bool] = {}
+        self._page = page
+        self._prices = prices
+        self._clock = clock
+        self._chance = chance or random.Random()
+        self._labels = {"venue": venue.name}
+        self.currencies = _currencies(config, venue)
+        self._durations = {method: page.histogram(REQUEST_DURATION).labels(venue.name, method) for method in METHODS}
+        self._gaps = page.histogram(WS_GAP).labels(venue.name)
+        self._books: dict[Target, BookFeed] = {}
+        self._trades: dict[Target, TradesFeed] = {}
+        self._opened: set[tuple[Target, str]] = set()
+        self._heard: set[tuple[Target, str]] = set()
+        self._followed: set[tuple[Target, str]] = set()
+        self._failed: SourceError | None = None
+        self._asked = asyncio.Event()
+        self._took: dict[str, tuple[float, float]] = {}
+        self._fine_clock = False
+        self._session = session
+        keyed = next(iter(venue.accounts), None)
+        self._wire = self._opened_wire(1 - KEYED_SHARE if keyed else 1.0)
+        self._keyed = self._opened_wire(KEYED_SHARE, _credentials(keyed)) if keyed else self._wire
+
+    def _opened_wire(self, share: float, credentials: Credentials | None = None) -> Wire:
+        base = self.venue.base_url
+        return Wire(
+            self.venue.exchange,
+            session=self._session,
+            base_url=None if base is None else base.reveal(),
+            credentials=credentials,
+            options=OPTIONS.get(self.venue.exchange),
+            rate_limit_share=self.venue.rate_limit_share * share,
+            observer=self,
+            clock=self._clock,
+        )
+
+    async def close(self) -> None:
+        """Ends what is open to the venue."""
+        await self._wire.close()
+        if self._keyed is not self._wire:
+            await self._keyed.close()
+
+    # --- asking ------------------------------------------------------------------------------------------------------
+
+    def offers(self, methods: tuple[str, ...]) -> bool:
+        """Whether the venue has one of these methods of ccxt; True without any."""
+        return not methods or any(map(self._wire.has, methods))
+
+    @property
+    def shown_books(self) -> frozenset[str]:
+        """The symbols whose books are read."""
+        return frozenset(self.venue.symbols.books if self.supported.get("order_book") else ())
+
+    async def call(self, method: str, *args: Any) -> Any:
+        """What a method of ccxt returns. Raises SourceError."""
+        return await self._wire.call(method, *args)
+
+    async def call_with_key(self, method: str, *args: Any) -> Any:
+        """As `call`, with the key of the venue's first account, where there is one: some venues tell nobody else."""
+        return await self._keyed.call(method, *args)
+
+    async def timed(self, method: str) -> tuple[Any, float, float]:
+        """What a method returns, when its answer came (Unix time), and how many seconds its request took."""
+        answer = await self.call(method)
+        ended, seconds = self._took[method]
+        return answer, ended, seconds
+
+    def resolution(self, server_ms: float) -> float:
+        """Seconds between two times that the venue can tell: 1 as long as it was only heard to tell whole seconds."""
+        self._fine_clock = self._fine_clock or server_ms % 1000 != 0
+        return 0.001 if self._fine_clock else 1.0
+
+    async def market(self, symbol: str) -> Mapping[str, Any]:
+        """The market of a symbol, as ccxt has it. Raises SourceError; for an unknown one with the closest that there are."""
+        return await self._wire.check(symbol)
+
+    async def markets(self, *, anew: bool = False) -> Mapping[str, Any]:
+        """All markets by symbol, `anew` from the venue."""
+        if anew:
+            await self._wire.refresh()
+        return await self._wire.markets()
+
+    async def contract(self, symbol: str) -> Contract:
+        """In what the venue tells the symbol's amounts."""
+        market = await self.market(symbol)
+        size = market.get("contractSize")
+        if not market.get("contract") or size is None:
+            return Contract()
+        return Contract(float(size), bool(market.get("inverse")))
+
+    # --- following ---------------------------------------------------------------------------------------------------
+
+    async def follow(self, target: Target, method: str, *args: Any) -> AsyncGenerator[Any, None]:
+        """What a stream of the target tells, until it fails with SourceError. Again is not at once: others want to as well."""
+        key = target, method
+        if key in self._opened:
+            await asyncio.sleep(self._chance.uniform(0, OPEN_SECONDS * 2 * len(self._opened)))
+        self._opened.add(key)
+        loop, last = asyncio.get_running_loop(), math.nan
+        try:
+            async with aclosing(self._wire.watch(method, *args)) as updates:
+                async for update in updates:
+                    now = loop.time()
+                    if math.isnan(last):
+                        self._opens(key)
+                    else:
+                        self._gaps.observe(now - last)
+                    last = now
+                    yield update
+        finally:
+            self._followed.discard(key)
+
+    def _opens(self, key: tuple[Target, str]) -> None:
+        """A stream tells something."""
+        self._followed.add(key)
+        if key in self._heard:
+            self._page.count(Event(WS_RECONNECTS, self._labels))
+        self._heard.add(key)
+
+    @staticmethod
+    def is_gap(error: SourceError) -> bool:
+        """Whether a stream ended because its updates do not fit together."""
+        return isinstance(error, BookGapError)
+
+    def book(self, target: Target) -> BookFeed:
+        """What is remembered of a symbol's book."""
+        if target not in self._books:
+            self._books[target] = self._new_book(target)
+        return self._books[target]
+
+    def asked_book(self, target: Target, method: str) -> BookFeed:
+        """The same for a look by asking; beside the stream `method` (as a probe looks) it has nothing in common with that."""
+        return self._new_book(target) if (target, method) in self._followed else self.book(target)
+
+    def _new_book(self, target: Target) -> BookFeed:
+        dollars = self._dollars(target.labels["symbol"])
+        return BookFeed(target.labels, self.config.sizes_usd, dollars, self._clock)
+
+    def trades(self, target: Target) -> TradesFeed:
+        """What is remembered of a symbol's trades."""
+        if target not in self._trades:
+            self._trades[target] = TradesFeed(target.labels, self._dollars(target.labels["symbol"]), self._clock)
+        return self._trades[target]
+
+    # --- dollars -----------------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def pricing(self, symbol: str) -> Iterator[Callable[[float], None]]:
+        """While the venue is asked for a price by which others are made dollars; what it told is to be passed on."""
+        try:
+            yield functools.partial(self._prices.told, self.venue.name, symbol)
+        finally:
+            self._prices.asked(self.venue.name, symbol)
+
+    async def first_prices(self, within: float) -> None:
+        """Returns when it was tried to find out what is worth what, or after so many seconds; at once but for the first time."""
+        await self._prices.first(within)
+
+    def usd_per_quote(self, symbols: Sequence[str]) -> list[float | None]:
+        """For each symbol the dollars per unit of its quote asset just now; None where nobody knows."""
+        quotes = [quote_of(symbol) for symbol in symbols]
+        rates = {quote: self._prices.usd(quote) for quote in set(quotes)}
+        return [rates[quote] for quote in quotes]
+
+    def _dollars(self, symbol: str) -> Callable[[], float | None]:
+        quote = quote_of(symbol)
+        return lambda: self._prices.usd(quote)
+
+    def count(self, family: Family, target: Target) -> None:
+        """Something has happened to a target just now."""
+        self._page.count(Event(family, target.labels))
+
+    # --- noticing ----------------------------------------------------------------------------------------------------
+
+    def requested(self, request: Request) -> None:
+        """A request to the venue has ended."""
+        method = request.method if request.method in METHODS else "other"
+        self._durations[method].observe(request.seconds)
+        self._page.count(Event(REQUESTS, {**self._labels, "method": method}))
+        self._took[request.method] = self._clock(), request.seconds
+        self._asked.set()
+        self._failed = request.error if request.error and request.error.reason in _UNREACHED else None
+
+    def waited(self, seconds: float) -> None:
+        """A request had to wait for its turn."""
+        self._page.count(Event(THROTTLED, self._labels, seconds))
+
+    async def connection(self) -> ConnectionReading:
+        """How the requests fare, once there was one. Raises the SourceError of the last one, where it says that the venue was
+        not reached.
+        """
+        await self._asked.wait()
+        if self._failed is not None and self._wire.silent_until is None:
+            raise self._failed
+        usage: dict[str, float] = {}
+        for window, ratio in self._wire.usage().items():
+            name = window if window in WINDOWS else "other"
+            usage[name] = max(usage.get(name, 0.0), ratio)
+        return ConnectionReading(
+            used=usage,
+            ban_until=self._wire.silent_until,
+            followed=bool(self._followed) if self._opened else None,
+            supported=dict(self.supported),
+        )
+
+
+def _credentials(account: Account) -> Credentials:
+    return Credentials(api_key=account.api_key, secret=account.secret, password=account.password)
+
+
+def _currencies(config: ExchangeConfig, venue: Venue) -> tuple[str, ...]:
+    """Every asset that the configuration speaks of in connection with this venue, or with all."""
+    named = venue.symbols.named
+    pairs = [(base_of(symbol), quote_of(symbol)) for symbol in named]
+    return tuple(sorted({asset for pair in pairs for asset in pair} | set(config.bases) | set(config.dollar_like)))
