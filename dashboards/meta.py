@@ -78,7 +78,9 @@ def _verdict(rules: Rules) -> list[Panel]:
         ),
         stat(
             Header(
-                "Targets down", "How many targets failed to be read the last time?", (sight, rules["ManyNodesDown"])
+                "Targets down",
+                "How many targets failed to be read the last time?",
+                (sight, rules["ManyNodesDown"], rules["ManyVenuesDown"]),
             ),
             Scale(Unit.COUNT, (Limit(">", 0, sight.severity),)),
             Query(q.targets_down(), "down"),

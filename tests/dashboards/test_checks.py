@@ -244,7 +244,7 @@ COLOURS = [
             "Block hash",
             lambda given: put(given["fieldConfig"]["defaults"]["mappings"][0]["options"]["1"], "color", "green"),
         ),
-        ["occ-nodes: Block hash: rpc_block_hash_mismatch: 1 is green, and NodeForked says > 0.5"],
+        ["occ-nodes: Block hash: rpc_block_hash_mismatch: 1 is green, and NodeForked says > 0.2"],
         id="an ill state in a good colour",
     ),
     pytest.param(
