@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, create_model, model_validator
 from pydantic_core import PydanticCustomError
 
-from exporters.exchange.checks import CheckOptions
+from exporters.exchange.checks import LOOK_SECONDS, CheckOptions
 from exporters.exchange.declared import check_files
 from exporters.exchange.symbols import base_of, quote_of
 from occ.config import (
@@ -271,6 +271,8 @@ def _untimely(config: ExchangeConfig, venue: Venue, index: int) -> Iterator[Pyda
             yield refuse(f"must not be longer than the interval, {pace.interval:g} s", *at, "timeout")
         if pace.stale_after < pace.interval:
             yield refuse(f"must not be shorter than the interval, {pace.interval:g} s", *at, "stale_after")
+        if hasattr(check, "STREAMS") and pace.silence < 2 * LOOK_SECONDS:
+            yield refuse(f"a stream is looked at every {LOOK_SECONDS:g} s: at least twice that", *at, "silence")
 
 
 def _priced_nowhere(config: ExchangeConfig) -> Iterator[PydanticCustomError]:
