@@ -55,7 +55,10 @@ def test_alertmanager_accepts_its_configuration(centre: Centre) -> None:
     )
 
 
-@pytest.mark.parametrize(("module", "name"), [("exporters.nodes", "nodes.yml"), ("receiver", "receiver.yml")])
+@pytest.mark.parametrize(
+    ("module", "name"),
+    [("exporters.nodes", "nodes.yml"), ("exporters.exchange", "exchange.yml"), ("receiver", "receiver.yml")],
+)
 def test_our_own_processes_accept_theirs(centre: Centre, module: str, name: str) -> None:
     command = [sys.executable, "-m", module, "--config", str(config(centre, name)), "--check-config"]
     checked = subprocess.run(command, check=False, capture_output=True, text=True)
@@ -113,7 +116,8 @@ def test_every_part_has_an_address_of_its_own_on_loopback(centre: Centre) -> Non
 def test_the_guide_names_every_page_and_the_scale(centre: Centre) -> None:
     text = guide(centre)
     assert f"curl -X PUT {centre.url('proxy')}/nodes/beta/fault/stall" in text
-    assert f"{centre.url('nodes')}/metrics" in text
+    assert f"curl -X PUT {centre.url('venues')}/venues/binance/fault/frozen" in text
+    assert f"{centre.url('nodes')}/metrics, {centre.url('exchange')}/metrics" in text
     assert "time scale    10:" in text
 
 

@@ -22,6 +22,7 @@ from demo.until import until
 STEPS = [
     "every part is scraped",
     "3 nodes are up",
+    "3 venues are up",
     "Watchdog has reached the receiver",
     "fault: node beta stalls",
     "rpc_block_lag_blocks > 3 on the exporter's page",
@@ -100,15 +101,15 @@ async def demo(*arguments: str, **environment: str) -> AsyncIterator[Run]:
 async def test_once_drives_one_fault_to_its_verified_recovery() -> None:
     async with demo("--once") as run:
         await run.until_it_says("since fault")
-        assert len(run.groups) == 8
+        assert len(run.groups) == 10
         code = await run.end(within=150)
         assert code == 0, run.said
         rows = re.findall(r"^ +(before|[\d.]+)  (.+?)(?:  .*)?$", run.said, re.MULTILINE)
         assert [step.strip() for _, step in rows] == STEPS
-        seconds = [float(when) for when, _ in rows[3:]]
+        seconds = [float(when) for when, _ in rows[4:]]
         assert seconds == sorted(seconds)
         assert "PASS: NodeLagging for local/beta reached the receiver" in run.said
-        assert "all 8 parts have ended" in run.said
+        assert "all 10 parts have ended" in run.said
         assert "\x1b" not in run.said
         assert run.left() == set()
 
@@ -117,7 +118,7 @@ async def test_ctrl_c_is_the_normal_end_and_leaves_nothing() -> None:
     async with demo("--time-scale", "5") as run:
         await run.until_it_says("Ctrl-C ends it.")
         assert "time scale    5:" in run.said
-        assert len(run.groups) == 8
+        assert len(run.groups) == 10
         folder = run.folder
         run.process.send_signal(signal.SIGINT)
         assert await run.end() == 0
@@ -125,8 +126,8 @@ async def test_ctrl_c_is_the_normal_end_and_leaves_nothing() -> None:
         assert not folder.exists()
 
 
-DRILLS = ("lag", "egress-loss")
-"""One in which a value says it, and one in which a single page stands for many."""
+DRILLS = ("lag", "egress-loss", "frozen-feed")
+"""One in which a value says it, one in which a single page stands for many, and one of a venue."""
 
 
 @pytest.mark.timeout(600)  # more than its own deadlines together
@@ -149,7 +150,7 @@ async def test_drills_pass_on_the_running_demo() -> None:
 async def test_no_part_outlives_the_supervisor(number: signal.Signals, code: int) -> None:
     async with demo() as run:
         await run.until_it_says("anvil         ready", "proxy         ready")
-        assert len(run.groups) == 8
+        assert len(run.groups) == 10
         run.process.send_signal(number)
         assert await run.end() == code
         assert await until(run.none_left, within=30)
