@@ -85,10 +85,11 @@ class _Compared:
         return getattr(self._socket, name)
 
     def resolve(self, book: Any, name: str) -> None:
-        """Tells those who wait for the name."""
+        """Tells those who wait for the name. Others may hold the book from before: a wrong one is emptied."""
         if checksum(book["asks"], book["bids"]) == self._checksum:
             self._socket.resolve(book, name)
         else:
+            book.reset({})
             self._socket.reject(BookGapError(), name)
 
 

@@ -205,8 +205,8 @@ class Venue:
         """The newest of what a `watch_` method of ccxt tells, not more often than every `interval` seconds. To be closed
         (`aclosing`). `note` is called with everything, as it comes: so it must be quick.
 
-        Ends with the first failure at once, after the newest was told: BookGapError where updates of a book do not fit
-        together, what `note` has raised, else another SourceError. Silence is for the caller to notice. A book is ccxt's own
+        Ends with the first failure, at once, so that no book is told that has a gap by now: BookGapError where its updates do not
+        fit together, what `note` has raised, else another SourceError. Silence is for the caller to notice. A book is ccxt's own
         object, which goes on changing.
         """
         asked, call, feed = self._method(method), Call(method), Feed()
@@ -219,10 +219,10 @@ class Venue:
             while True:
                 await feed.news.wait()
                 feed.news.clear()
-                if feed.newest:
-                    yield feed.newest.pop()
                 if following.done():
                     raise _why(following, call)
+                if feed.newest:
+                    yield feed.newest.pop()
                 if interval:
                     await asyncio.wait({following}, timeout=interval)
         finally:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing, suppress
-from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -16,6 +16,7 @@ from demo.venue.server import Server
 from occ.errors import Reason, SourceError
 from tests.adapters.venue.far import SPOT, Told, venue
 from tests.demo.venue.support import DEADLINE, opened
+from tests.virtual import on_virtual_time
 
 OPTIONS = {**SPOT, "streamLimits": {"spot": 1}}
 """By which Binance's feeds share one socket."""
@@ -132,7 +133,7 @@ async def test_the_newest_is_told_at_an_interval_and_everything_is_noted(asked: 
             told.append((now(), trades))
             assert trades is noted[-1]
 
-    assert all(later[0] - earlier[0] >= 0.49 for earlier, later in pairwise(told))
+    assert all(later[0] - earlier[0] >= 0.49 for earlier, later in itertools.pairwise(told))
     ids = [int(trade["id"]) for trades in noted for trade in trades]
     assert ids == list(range(ids[0], ids[0] + len(ids)))
 
@@ -142,7 +143,38 @@ async def test_a_failure_does_not_wait_for_the_interval(asked: Venue, switch: Sw
         await anext(feed)
         switch(Fault.DROP)
         with pytest.raises(SourceError):
-            await anext(each async for each in feed if each is None)
+            await anext(feed)
+
+
+@on_virtual_time
+async def test_others_get_their_turn_while_updates_pour_in() -> None:
+    """Two thousand a second, as many as the loop is given at once. What ccxt would have heard is made here."""
+    numbers, noted, told, turns = itertools.count(), list[int](), list[int](), 0
+
+    async def pour(_: str) -> int:
+        number = next(numbers)
+        await asyncio.sleep(0 if number % 20 else 0.01)
+        return number
+
+    async def other() -> None:
+        nonlocal turns
+        while True:
+            await asyncio.sleep(0.05)
+            turns += 1
+
+    async with venue("http://127.0.0.1:1") as asked:
+        asked._exchange.watch_trades = pour
+        beside = asyncio.create_task(other())
+        async with aclosing(asked.watch("watch_trades", "BTC/USDT", note=noted.append, interval=0.25)) as feed:
+            async for update in feed:
+                told.append(update)
+                if update > 20_000:
+                    break
+        beside.cancel()
+        await asyncio.gather(beside, return_exceptions=True)
+    assert noted == list(range(len(noted)))
+    assert len(told) < 60
+    assert turns >= 150
 
 
 async def test_what_the_one_who_notes_refuses_ends_the_feed(asked: Venue) -> None:

@@ -7,9 +7,10 @@ from collections.abc import AsyncIterator
 from contextlib import aclosing
 
 import pytest
+from ccxt.async_support.base.ws.order_book import OrderBook
 
 from adapters.venue import BookGapError, Venue
-from adapters.venue.kraken import checksum, digits
+from adapters.venue.kraken import _Compared, checksum, digits
 from demo.venue.faults import Fault, Scope
 from demo.venue.server import Server
 from occ.errors import Reason, SourceError
@@ -59,6 +60,32 @@ def test_a_checksum_is_that_of_krakens_guide() -> None:
     assert checksum(side(ASKS), side(BIDS)) == 3310070434
 
 
+class Socket:
+    """In place of ccxt's: remembers what it is told."""
+
+    def __init__(self) -> None:
+        self.told: list[object] = []
+
+    def resolve(self, book: object, _name: str) -> None:
+        self.told.append(book)
+
+    def reject(self, error: object, _name: str) -> None:
+        self.told.append(type(error))
+
+
+def test_a_book_with_another_checksum_is_emptied_for_who_holds_it() -> None:
+    socket, book = Socket(), OrderBook({})
+    book["asks"].storeArray([2.0, 1.0, "21"])
+    book["bids"].storeArray([1.0, 1.0, "11"])
+    right = checksum(book["asks"], book["bids"])
+
+    _Compared(socket, right).resolve(book, "orderbook")
+    assert book["asks"] == [[2.0, 1.0, "21"]]
+    _Compared(socket, right + 1).resolve(book, "orderbook")
+    assert book["asks"] == book["bids"] == []
+    assert socket.told == [book, BookGapError]
+
+
 @pytest.mark.parametrize("depth", [10, 100])
 async def test_a_right_book_is_followed(asked: Venue, depth: int) -> None:
     seen = 0
@@ -73,11 +100,13 @@ async def test_a_right_book_is_followed(asked: Venue, depth: int) -> None:
 
 @pytest.mark.parametrize("fault", [Fault.GAP, Fault.CORRUPT])
 async def test_a_wrong_checksum_is_a_gap(asked: Venue, server: Server, fault: Fault) -> None:
-    async with asyncio.timeout(DEADLINE), aclosing(asked.watch("watch_order_book", BTC, 10)) as feed:
+    """And what it makes of the book is not told any more."""
+    feed = asked.watch("watch_order_book", BTC, 10, interval=3600)
+    async with asyncio.timeout(DEADLINE), aclosing(feed):
         await anext(feed)
         broken(server, fault)
         with pytest.raises(BookGapError):
-            await anext(each async for each in feed if each is None)
+            await anext(feed)
 
 
 async def test_a_book_that_is_wrong_from_its_beginning_is_never_told(asked: Venue, server: Server) -> None:
