@@ -95,9 +95,9 @@ def test_routes_without_the_occ_receiver_are_refused() -> None:
         )
 
 
-def test_the_token_is_for_this_user_and_this_run(centre: Centre, tmp_path: Path) -> None:
+def test_secrets_are_for_this_user_and_the_token_for_this_run(centre: Centre, tmp_path: Path) -> None:
     token = centre.run / "secrets/am_token"
-    assert stat.S_IMODE(token.stat().st_mode) == 0o600
+    assert {stat.S_IMODE(secret.stat().st_mode) for secret in token.parent.iterdir()} == {0o600}
     assert stat.S_IMODE(centre.run.stat().st_mode) == 0o700
     other = Centre(tmp_path / "other", scale=1)
     other.write()
