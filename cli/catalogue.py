@@ -6,6 +6,7 @@ import argparse
 import sys
 from itertools import groupby
 
+from demo.engine.families import FAMILIES as ENGINE_FAMILIES
 from exporters.exchange.declared import FAMILIES as EXCHANGE_FAMILIES
 from exporters.nodes.__main__ import FAMILIES as NODES_FAMILIES
 from occ.metrics import KERNEL_FAMILIES, Catalogue, Family
@@ -15,6 +16,7 @@ PARTS = {
     "Every exporter": KERNEL_FAMILIES,
     "Nodes": NODES_FAMILIES,
     "Exchange": EXCHANGE_FAMILIES,
+    "The desk's own engine": ENGINE_FAMILIES,
     "Receiver": RECEIVER_FAMILIES,
 }
 
