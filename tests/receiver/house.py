@@ -328,9 +328,13 @@ class House:
             await asyncio.sleep(0)
 
     async def settle(self) -> None:
-        """Lets the engine look until nothing changes any more while time stands."""
+        """Lets the engine look until nothing changes any more while time stands.
+
+        It looks twice: what one request held is let go at the look after its end, and free for others from then on.
+        """
         before = None
         while before != (before := await self.states()):
+            await self.look()
             await self.look()
 
     async def states(self) -> dict[str, str]:
