@@ -137,7 +137,8 @@ class TradesFeed:
         """Takes note of trades as ccxt tells them, in any order and more than once. Raises bad_response for garbage."""
         now = self._clock()
         fresh = [trade for trade in _trades(trades) if self._is_new(trade)]
-        self._last_at = max(filter(None, (self._last_at, *(trade.at for trade in fresh))), default=None)
+        # Of the newest news: not the latest ever, since a time that was told wrong once would stand for as long as it is ahead.
+        self._last_at = max((trade.at for trade in fresh if trade.at is not None), default=self._last_at)
         if self._begun and fresh:
             for trade in fresh:
                 self._add(trade, contract)

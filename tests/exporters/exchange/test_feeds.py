@@ -213,6 +213,17 @@ async def test_trades_from_before_are_not_counted() -> None:
 
 
 @on_virtual_time
+async def test_a_time_that_was_told_wrong_once_does_not_stay_the_last() -> None:
+    feed = trades_feed()
+    feed.saw([trade(1), trade(2, timestamp=3_600_000)], SPOT, followed=False)
+    assert feed.reading().last_at == 3_600
+    feed.saw([trade(1), trade(2, timestamp=3_600_000)], SPOT, followed=False)
+    assert feed.reading().last_at == 3_600
+    feed.saw([trade(4), trade(3)], SPOT, followed=True)
+    assert feed.reading().last_at == 4
+
+
+@on_virtual_time
 async def test_trades_count_by_the_takers_side_with_their_value() -> None:
     feed = trades_feed(usd=0.5)
     feed.saw([], SPOT, followed=False)
