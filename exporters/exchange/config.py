@@ -46,13 +46,13 @@ _ASSET = re.compile(r"[^\s/:]{1,32}")
 
 
 def _symbol(value: object) -> str:
-    if isinstance(value, str) and _SYMBOL.fullmatch(value):
+    if isinstance(value, str) and value.isprintable() and _SYMBOL.fullmatch(value):
         return value
     raise refuse("expected a symbol such as BTC/USDT or BTC/USDT:USDT")
 
 
 def _asset(value: object) -> str:
-    if isinstance(value, str) and _ASSET.fullmatch(value):
+    if isinstance(value, str) and value.isprintable() and _ASSET.fullmatch(value):
         return value
     raise refuse("expected an asset such as USDT")
 
