@@ -19,6 +19,7 @@ from occ import http
 from occ.errors import RateLimitError, Reason, SourceError
 
 from . import library
+from .binance import Binance
 from .budget import Budget
 from .call import CALL, Call
 from .errors import RAISED, translated
@@ -166,7 +167,10 @@ class Wired(_ANY):  # type: ignore[misc]
         return timer
 
 
-_OWN: Mapping[str, tuple[type, ...]] = {"kraken": (Kraken,)}
+_OWN: Mapping[str, tuple[type, ...]] = {
+    **dict.fromkeys(("binance", "binancecoinm", "binanceus", "binanceusdm"), (Binance,)),
+    "kraken": (Kraken,),
+}
 """What single exchanges need besides."""
 
 
