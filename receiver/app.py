@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Self
 
 from aiohttp import ClientSession, web
-from aiohttp.typedefs import Middleware
 from sqlalchemy import Connection
-from yarl import URL
 
 from occ import http
 from occ.config import Loaded
@@ -21,7 +19,7 @@ from occ.errors import OccError
 from occ.page import Page
 from occ.process import new_page
 from occ.reload import Reloader
-from occ.web import OPEN, Handler, application
+from occ.web import OPEN, application
 from occ.webconfig import WebConfigFile
 
 from . import api, clock
@@ -31,10 +29,12 @@ from .api.operations import People
 from .audit.checkpoints import CheckpointError, Checkpoints, private_key
 from .audit.keeping import Keeping
 from .audit.seal import OURSELVES, Audit, Closing
+from .background import background
 from .config import ReceiverConfig
 from .database import Database
 from .doors import Doors
 from .families import FAMILIES, Taken
+from .hosts import Hosts, harden
 from .ingest import Door, Intake
 from .login import LoginPages
 from .meters import Meters
@@ -48,21 +48,7 @@ from .writer import Writer
 
 log = logging.getLogger(__name__)
 
-# Nothing is loaded from anywhere but the stylesheet from here; no script runs, and no other page may frame this one.
-HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'self'; "
-    "frame-ancestors 'none'",
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Referrer-Policy": "same-origin",  # with no-referrer a browser would not say where a form came from
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-}
 ALERTS_PATH = "/alertmanager"
-ANEW = 5.0
-"""Seconds until work in the background begins anew."""
-
-_LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _RESTART = "can not be changed while the receiver runs; restart it"
 
 
@@ -167,7 +153,7 @@ def _application(
         routes=[web.post("/-/reload", reloader.handle), *([] if people else for_people)],
     )
     app.middlewares.append(hosts.only)
-    app.on_response_prepare.append(_harden)
+    app.on_response_prepare.append(harden)
     app[RELOADER] = reloader
     return app
 
@@ -293,70 +279,5 @@ class Comparing:
         )
 
 
-@asynccontextmanager
-async def background(work: Callable[[], Coroutine[Any, Any, None]], name: str) -> AsyncIterator[None]:
-    """Work that goes on until the end of the context; where a mistake of ours ends it, it begins anew."""
-    task = asyncio.create_task(_kept_up(work, name), name=name)
-    try:
-        yield
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-
-
-async def _kept_up(work: Callable[[], Coroutine[Any, Any, None]], name: str) -> None:
-    while True:
-        try:
-            await work()
-        except Exception:  # the supervisor's boundary: nobody would notice that it is gone
-            log.critical("%s has ended, and begins anew in %.0f s", name, ANEW, exc_info=True)
-        await asyncio.sleep(ANEW)
-
-
 def _external_url(config: ReceiverConfig) -> str | None:
     return config.external_url.reveal() if config.external_url else None
-
-
-# --- what every request and answer passes -----------------------------------------------------------------------------
-
-
-class Hosts:
-    """The names by which this server may be called."""
-
-    def __init__(self, config: ReceiverConfig) -> None:
-        self._served: frozenset[str] = frozenset()
-        self.only = _only_for(lambda: self._served)
-        self.serve(config)
-
-    def serve(self, config: ReceiverConfig) -> None:
-        """Those of loopback, and of `external_url`."""
-        external = URL(config.external_url.reveal()).host if config.external_url else None
-        self._served = frozenset((*_LOOPBACK, external or "localhost"))
-
-
-def _only_for(hosts: Callable[[], frozenset[str]]) -> Middleware:
-    """Refuses requests that name another host: a foreign page whose name was made to resolve to this address.
-
-    Over TLS a browser has done so, by the certificate; and Alertmanager and Prometheus may call this server as they like.
-    """
-
-    @web.middleware
-    async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
-        if not request.secure and _host(request.headers.get("Host", "")) not in hosts():
-            log.warning("refused a request for another host than those of external_url and loopback")
-            return web.Response(status=403, text="this host name is not served here; set external_url\n")
-        return await handler(request)
-
-    return middleware
-
-
-def _host(header: str) -> str:
-    try:
-        return (URL(f"http://{header}").host or "").lower()
-    except ValueError:
-        return ""
-
-
-async def _harden(_: web.Request, response: web.StreamResponse) -> None:
-    for name, value in HEADERS.items():
-        response.headers.setdefault(name, value)
