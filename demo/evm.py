@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from eth_abi import decode, encode
+from eth_abi.abi import decode, encode
 from eth_hash.auto import keccak
 
 from .chain import Anvil
@@ -86,7 +86,7 @@ def topic(signature: str) -> str:
 def artifact(package: str, name: str) -> Artifact:
     """A contract as its npm package ships it, or of package `compiled` as `make setup` has compiled it."""
     found = _compiled(name) if package == "compiled" else _read(f"node_modules/{_PLACES[package].format(name)}")
-    constructor = next((each for each in found["abi"] if each["type"] == "constructor"), {"inputs": []})
+    parameters: Any = next((each["inputs"] for each in found["abi"] if each["type"] == "constructor"), [])
     functions = {}
     for each in found["abi"]:
         if each["type"] == "function":
@@ -94,7 +94,7 @@ def artifact(package: str, name: str) -> Artifact:
             signature = f"{each['name']}({','.join(inputs)})"
             function = Function(selector(signature), inputs, _types(each["outputs"]))
             functions[signature] = functions[each["name"]] = function
-    return Artifact(bytes.fromhex(found["bytecode"].removeprefix("0x")), functions, _types(constructor["inputs"]))
+    return Artifact(bytes.fromhex(found["bytecode"].removeprefix("0x")), functions, _types(parameters))
 
 
 def multicall3_code() -> str:
@@ -143,7 +143,10 @@ class Chain:
 
     async def send(self, *transactions: dict[str, str]) -> list[Any]:
         """Receipts of transactions, in one block. Raises Reverted for the first that failed."""
-        asked = [{"from": self.owner, "gas": hex(GAS), "gasPrice": hex(10**10), **each} for each in transactions]
+        # With nonces of ours: the node works on the calls of a batch side by side.
+        nonce = int(await self.anvil.rpc("eth_getTransactionCount", self.owner, "latest"), 16)
+        terms = {"from": self.owner, "gas": hex(GAS), "gasPrice": hex(10**10)}
+        asked = [{**terms, "nonce": hex(nonce + at), **each} for at, each in enumerate(transactions)]
         hashes = await self.anvil.batch([("eth_sendTransaction", [each]) for each in asked])
         await self.anvil.mine()
         receipts = await self.anvil.batch([("eth_getTransactionReceipt", [each]) for each in hashes])
