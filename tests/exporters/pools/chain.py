@@ -50,7 +50,7 @@ async def random_pools(market: Market, count: int, chance: random.Random) -> lis
     at = [chance.randint(-80_000, 80_000) for _ in chosen]
     contracts = await market.v3_pools(
         *(
-            (one, other, fee, sqrt_at(tick) + chance.randint(0, 10**6))
+            (one, other, fee, sqrt_at(tick) * (10**6 + chance.randint(1, 40)) // 10**6)
             for (one, other, fee), tick in zip(chosen, at, strict=True)
         )
     )

@@ -5,6 +5,8 @@ from __future__ import annotations
 import random
 
 from demo.evm import Reverted
+from demo.market import FOREVER
+from exporters.pools.maths.position import Growth, Position
 from tests.exporters.pools.chain import concentrated, market, pairs, random_pools
 
 PAIRS, V2_SWAPS = 50, 10
@@ -46,3 +48,36 @@ async def test_v3_swaps_are_the_quoters_to_the_unit_with_the_ticks_that_they_cro
         # The quoter reverts where there is nothing at all to be got.
         assert quoted == [(each.got, each.price) if each.paid else None for each in found]
         assert quoted.count(None) < len(quoted) // 10
+
+
+async def test_positions_hold_and_have_earned_what_burning_and_collecting_them_gives() -> None:
+    chance = random.Random(4)
+    async with market() as at:
+        pools = await random_pools(at, 12, chance)
+        swaps = [
+            at.v3_swap(10 ** chance.randint(12, 19), *chance.sample(pool.tokens, 2), pool.fee)
+            for pool in chance.choices(pools, k=200)
+        ]
+        await at.chain.send(*swaps, may_revert=True)  # some find nothing to trade with
+        count = await at.chain.call(at.manager, "totalSupply")
+        minted = await at.chain.calls([(at.manager, "positions", (number,)) for number in range(1, count + 1)])
+        by_key = {(pool.first.address, pool.second.address, pool.fee): pool for pool in pools}
+        told = []
+        for number, terms in enumerate(minted, 1):
+            _, _, first, second, fee, lower, upper, liquidity, *last, owed0, owed1 = terms
+            pool = by_key[first, second, fee]
+            asked = [(pool.contract, "slot0", ()), *((pool.contract, f"feeGrowthGlobal{n}X128", ()) for n in (0, 1))]
+            asked += [(pool.contract, "ticks", (tick,)) for tick in (lower, upper)]
+            slot0, *overall, below, above = await at.chain.calls(asked)
+            growth = Growth((overall[0], overall[1]), below[2:4], above[2:4])
+            position = Position(lower, upper, liquidity, (last[0], last[1]), (owed0, owed1))
+            told.append((position.amounts(slot0[0], slot0[1]), position.fees(growth, slot0[1])))
+            assert position.in_range(slot0[1]) == (lower <= slot0[1] < upper)
+            collected, burnt = await at.chain.calls(
+                [
+                    (at.manager, "collect", ((number, at.chain.owner, 2**128 - 1, 2**128 - 1),)),
+                    (at.manager, "decreaseLiquidity", ((number, liquidity, 0, 0, FOREVER),)),
+                ]
+            )
+            assert told[-1] == (burnt, collected)
+        assert sum(any(fees) for _, fees in told) >= 12
