@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import random
+from typing import Any
 
-from demo.evm import Reverted
+from demo.evm import Contract, Reverted
 from demo.market import FOREVER
 from exporters.pools.maths.position import Growth, Position
 from tests.exporters.pools.chain import concentrated, market, pairs, random_pools
@@ -54,10 +55,10 @@ async def test_positions_hold_and_have_earned_what_burning_and_collecting_them_g
     chance = random.Random(4)
     async with market() as at:
         pools = await random_pools(at, 12, chance)
-        swaps = [
-            at.v3_swap(10 ** chance.randint(12, 19), *chance.sample(pool.tokens, 2), pool.fee)
-            for pool in chance.choices(pools, k=200)
-        ]
+        swaps = []
+        for pool in chance.choices(pools, k=200):
+            paid, got = chance.sample(pool.tokens, 2)
+            swaps.append(at.v3_swap(10 ** chance.randint(12, 19), paid, got, pool.fee))
         await at.chain.send(*swaps, may_revert=True)  # some find nothing to trade with
         count = await at.chain.call(at.manager, "totalSupply")
         minted = await at.chain.calls([(at.manager, "positions", (number,)) for number in range(1, count + 1)])
@@ -66,7 +67,10 @@ async def test_positions_hold_and_have_earned_what_burning_and_collecting_them_g
         for number, terms in enumerate(minted, 1):
             _, _, first, second, fee, lower, upper, liquidity, *last, owed0, owed1 = terms
             pool = by_key[first, second, fee]
-            asked = [(pool.contract, "slot0", ()), *((pool.contract, f"feeGrowthGlobal{n}X128", ()) for n in (0, 1))]
+            asked: list[tuple[Contract, str, tuple[Any, ...]]] = [
+                (pool.contract, "slot0", ()),
+                *((pool.contract, f"feeGrowthGlobal{n}X128", ()) for n in (0, 1)),
+            ]
             asked += [(pool.contract, "ticks", (tick,)) for tick in (lower, upper)]
             slot0, *overall, below, above = await at.chain.calls(asked)
             growth = Growth((overall[0], overall[1]), below[2:4], above[2:4])
