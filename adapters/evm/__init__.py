@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from .calls import EthCall
 from .chain import Chain, Endpoint, View
-from .node import Block
+from .node import Block, block_call, block_of
 
-__all__ = ["Block", "Chain", "Endpoint", "EthCall", "View"]
+__all__ = ["Block", "Chain", "Endpoint", "EthCall", "View", "block_call", "block_of"]

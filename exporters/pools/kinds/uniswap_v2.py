@@ -1,0 +1,55 @@
+"""Uniswap v2 and its forks: pairs at a constant product."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import TYPE_CHECKING, Annotated
+
+from pydantic import Field
+
+from adapters.evm import EthCall
+from adapters.evm.abi import address, bounded, sized, word
+from exporters.pools.maths.constant_product import ConstantProduct
+from exporters.pools.reading import PoolState
+from exporters.pools.steps import Reply, Steps, needed
+from occ.config import Model
+
+if TYPE_CHECKING:
+    from exporters.pools.terms import PoolTerms
+
+TOKEN0 = bytes.fromhex("0dfe1681")
+TOKEN1 = bytes.fromhex("d21220a7")
+GET_RESERVES = bytes.fromhex("0902f1ac")
+
+MOST = 2**112
+"""The pair keeps its reserves in so many bits."""
+
+
+class Options(Model):
+    """`fee` is the share of what is paid: 0.003 at Uniswap, and other at its forks, which tell it nowhere."""
+
+    fee: Annotated[float, Field(ge=0, lt=1)] = 0.003
+
+
+class PoolReader:
+    """Reads one pair."""
+
+    def __init__(self, terms: PoolTerms) -> None:
+        self._terms = terms
+        self._fee = Fraction(str(getattr(terms.pool, "fee", 0)))
+        self._calls = (EthCall(terms.pool.address, GET_RESERVES),)
+        self._base: int | None = None
+
+    def steps(self) -> Steps[PoolState]:
+        """Its reserves; and at first which tokens it has."""
+        if self._base is None:
+            first, second = yield tuple(EthCall(self._terms.pool.address, data) for data in (TOKEN0, TOKEN1))
+            self._base = self._terms.base_of(_token("token0", first), _token("token1", second))
+        (told,) = yield self._calls
+        data = sized("getReserves", needed("getReserves", told), 3)
+        reserves = bounded("reserve0", word(data, 0), MOST), bounded("reserve1", word(data, 1), MOST)
+        return PoolState(ConstantProduct(reserves, self._fee), self._base, reserves, float(self._fee))
+
+
+def _token(what: str, reply: Reply) -> str:
+    return address(sized(what, needed(what, reply), 1), 0)

@@ -1,0 +1,190 @@
+"""A chain as the far side: the only place from which its nodes are asked, and what is remembered from block to block."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import aiohttp
+
+from adapters.evm import Block, Endpoint, View, block_call, block_of
+from adapters.evm import Chain as Nodes
+from exporters.pools.config import Chain, readers
+from exporters.pools.prices import Prices, price_of, stale, usable
+from exporters.pools.reading import FeedReading, FeedState, PoolReading, PoolState, PositionState, Reading, Sight
+from exporters.pools.steps import Steps, Together
+from exporters.pools.targets import Targets
+from exporters.pools.terms import FeedTerms, PoolTerms, PositionTerms, Token
+from exporters.pools.valuing import pool_reading, position_reading
+from occ.errors import SourceError
+from occ.job import Heads, Target
+from occ.jsonrpc import Call, Client
+
+FARTHEST_BACK = 1_000
+"""Blocks over which it is asked what has changed; after more than that everything is read again."""
+
+REACHES = 12
+"""How often at a block more ticks are read, for pools through which the sizes go far."""
+
+
+class Source:
+    """Reads all that the configuration names of one chain, at one block."""
+
+    def __init__(self, chain: Chain, targets: Targets, session: aiohttp.ClientSession) -> None:
+        self._chain = chain
+        self._targets = targets
+        self.heads = Heads()
+        endpoints = [Endpoint(rpc.name, Client(session, rpc.url, reads_only=True)) for rpc in chain.rpc]
+        self._nodes = Nodes(endpoints, chain.multicall)
+        self._head = ""
+        named = {name: Token(name, token.address, token.decimals) for name, token in chain.tokens.items()}
+        self._tokens = {token.address: token for token in named.values()}
+        self._pools = {
+            target: PoolTerms(pool, named[pool.base], named[pool.quote]) for target, pool in targets.pools.items()
+        }
+        self._positions = {target: PositionTerms(each, self._tokens) for target, each in targets.positions.items()}
+        self._readers: dict[Target, Any] = dict(self._made())
+        self._remembering = {
+            terms.pool.address: self._readers[target]
+            for target, terms in self._pools.items()
+            if hasattr(self._readers[target], "TOPICS")
+        }
+        self._since: Block | None = None
+        self._together, self._apart = Together(), Together()
+
+    def _made(self) -> Iterator[tuple[Target, Any]]:
+        for target, terms in self._pools.items():
+            yield target, readers("pools")[terms.pool.kind].PoolReader(terms)
+        for target, feed in self._targets.feeds.items():
+            yield target, readers("feeds")[feed.kind].FeedReader(FeedTerms(feed))
+        for target, held in self._positions.items():
+            yield target, readers("positions")[held.position.kind].PositionReader(held)
+
+    async def look(self, within: float) -> None:
+        """Looks for a new head, and announces it. Raises SourceError when no node tells one."""
+        view = await self._nodes.head(within)
+        if view.block.hash != self._head:
+            self._head = view.block.hash
+            self.heads.announce()
+
+    async def read(self, within: float) -> Mapping[Target, Reading | SourceError]:
+        """Everything, at the newest block. Raises SourceError for what befell all of it."""
+        return await self._nodes.read(self._at, within)
+
+    # --- one block ---------------------------------------------------------------------------------------------------
+
+    async def _at(self, view: View) -> Mapping[Target, Reading | SourceError]:
+        try:
+            found = await self._states(view)
+            prices = self._prices(found, view.block.timestamp)
+            outcomes = await self._valued(view, found, prices)
+        except BaseException:
+            self._forget()  # what was read at a block that may be gone
+            raise
+        self._since = view.block
+        return outcomes
+
+    async def _states(self, view: View) -> dict[Target, Any]:
+        """The state of each target, or the SourceError: of itself, or of a token of it."""
+        steps: dict[Any, Steps[Any]] = {address: token.steps() for address, token in self._tokens.items()}
+        steps |= {target: reader.steps() for target, reader in self._readers.items()}
+        beside = self._changes(view.block)
+        found = await self._together.take(view, steps, beside, lambda answers: self._changed(answers, beside))
+        wrong = {address: found.pop(address) for address in self._tokens}
+        for target, terms in self._pools.items():
+            found[target] = wrong[terms.base.address] or wrong[terms.quote.address] or found[target]
+        for target in self._positions:
+            if isinstance(state := found[target], PositionState):
+                found[target] = wrong[state.tokens[0]] or wrong[state.tokens[1]] or state
+        return found
+
+    def _prices(self, found: Mapping[Target, Any], now: int) -> Prices:
+        feeds = {
+            feed.name: found[target].price
+            for target, feed in self._targets.feeds.items()
+            if isinstance(found[target], FeedState) and usable(feed, found[target], now)
+        }
+        pools = {}
+        for target, terms in self._pools.items():
+            if isinstance(state := found[target], PoolState):
+                price = price_of(state, (terms.base.decimals, terms.quote.decimals))
+                if price is not None:
+                    pools[terms.pool.name] = price
+        return Prices(self._chain, feeds, pools)
+
+    async def _valued(
+        self, view: View, found: Mapping[Target, Any], prices: Prices
+    ) -> Mapping[Target, Reading | SourceError]:
+        sight = Sight(view.block.number, view.block.timestamp, view.source)
+        outcomes: dict[Target, Reading | SourceError] = {
+            target: state for target, state in found.items() if isinstance(state, SourceError)
+        }
+        well = {target: state for target, state in found.items() if target not in outcomes}
+        for target, feed in self._targets.feeds.items():
+            if target in well:
+                state, late = well[target], stale(feed, well[target], sight.timestamp)
+                outcomes[target] = FeedReading(sight, state, feed.heartbeat, late, prices.compared(feed, state.price))
+        for target, held in self._positions.items():
+            if target in well:
+                outcomes[target] = position_reading(held, well[target], prices, sight)
+        pools = {target: state for target, state in well.items() if target in self._pools}
+        return outcomes | await self._pools_valued(view, pools, prices, sight)
+
+    async def _pools_valued(
+        self, view: View, pools: Mapping[Target, PoolState], prices: Prices, sight: Sight
+    ) -> dict[Target, PoolReading | SourceError]:
+        """The pools; where their curves are not known far enough for the sizes, more of them is read as far as that goes."""
+        outcomes: dict[Target, PoolReading | SourceError] = {}
+        for _ in range(REACHES):
+            beyond: dict[Target, Steps[bool]] = {}
+            for target, state in pools.items():
+                missing: set[int] = set()
+                outcomes[target] = pool_reading(self._pools[target], state, prices, sight, missing)
+                if missing:
+                    beyond[target] = self._readers[target].reach(missing)
+            told = await self._apart.take(view, beyond) if beyond else {}
+            outcomes |= {target: error for target, error in told.items() if isinstance(error, SourceError)}
+            pools = {target: pools[target] for target, more in told.items() if more is True}
+            if not pools:
+                break
+        return outcomes
+
+    # --- ticks -------------------------------------------------------------------------------------------------------
+
+    def _changes(self, block: Block) -> list[Call]:
+        """Asks what has changed since the last block of which the ticks are known."""
+        since = self._since
+        if since is None or not self._remembering or since.hash == block.hash:
+            return []
+        if not since.number < block.number <= since.number + FARTHEST_BACK:
+            self._forget()
+            return []
+        topics = sorted({topic for reader in self._remembering.values() for topic in reader.TOPICS})
+        wanted = {
+            "fromBlock": hex(since.number + 1),
+            "toBlock": hex(block.number),
+            "address": list(self._remembering),
+            "topics": [topics],
+        }
+        return [block_call(since.number), Call("eth_getLogs", (wanted,))]
+
+    def _changed(self, answers: list[Any | SourceError], beside: list[Call]) -> None:
+        """Forgets the ticks of pools whose liquidity has changed; of all, where that is not known."""
+        if not beside:
+            return
+        header, logs = answers
+        try:
+            same = self._since is not None and block_of(header).hash == self._since.hash
+            moved = {each["address"].lower() for each in logs} if same and isinstance(logs, list) else None
+        except (SourceError, TypeError, KeyError, AttributeError):
+            moved = None
+        if moved is None:
+            self._forget()
+        for address, reader in self._remembering.items():
+            if moved and address in moved:
+                reader.forget()
+
+    def _forget(self) -> None:
+        self._since = None
+        for reader in self._remembering.values():
+            reader.forget()
