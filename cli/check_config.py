@@ -9,12 +9,18 @@ from pathlib import Path
 
 from exporters.exchange.config import ExchangeConfig
 from exporters.nodes.config import NodesConfig
+from exporters.pools.config import PoolsConfig
 from occ.config import ExporterConfig, Loaded, Model, load
 from occ.document import Loc, dotted
 from occ.errors import ConfigError, Problem
 from receiver.config import ReceiverConfig
 
-MODELS: Mapping[str, type[Model]] = {"nodes": NodesConfig, "exchange": ExchangeConfig, "receiver": ReceiverConfig}
+MODELS: Mapping[str, type[Model]] = {
+    "nodes": NodesConfig,
+    "exchange": ExchangeConfig,
+    "pools": PoolsConfig,
+    "receiver": ReceiverConfig,
+}
 
 # What a chain is, wherever it is named.
 _IDENTITY = ("family", "chain_id", "genesis_hash", "block_time")

@@ -27,6 +27,7 @@ class Command:
 COMMANDS = {
     "nodes": Command("exporters.nodes.__main__", "exporter: health of RPC nodes"),
     "exchange": Command("exporters.exchange.__main__", "exporter: exchange feeds, books and market quality"),
+    "pools": Command("exporters.pools.__main__", "exporter: pools, oracles and positions on chain"),
     "receiver": Command("receiver.main", "takes alerts from Alertmanager, keeps and shows them"),
     "check-config": Command("cli.check_config", "check all configuration files of a folder together"),
     "drill": Command("demo.drilling", "break the running demo on purpose, and judge the alerts that come of it"),

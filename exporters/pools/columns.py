@@ -23,6 +23,7 @@ class _Sort(Generic[R]):
     def __init__(self, targets: Sequence[Target]) -> None:
         self.targets = tuple(targets)
         self._rows: dict[object, Rows] = {}
+        self._told: dict[str, tuple[tuple[str | None, ...], Rows]] = {}
 
     def fresh(self, readings: Mapping[Target, Reading]) -> list[R | None]:
         """Their readings, in their order."""
@@ -63,22 +64,25 @@ class _Sort(Generic[R]):
         found = (absent if reading is None else values(reading) for reading in readings)
         return Column(family, rows, [value for each in found for value in each])
 
-    def source(self, family: Family, readings: Sequence[R | None], node: Callable[[R], str]) -> Column:
-        """Which node told it: one row per target, and other rows when that changes."""
-        nodes = tuple(None if reading is None else node(reading) for reading in readings)
-        rows = self._rows.get((family.name, nodes))
-        if rows is None:
-            self._rows = {key: each for key, each in self._rows.items() if not _is_of(key, family)}
-            rows = self._rows[family.name, nodes] = tuple(
-                {**target.labels, "node": name}
-                for target, name in zip(self.targets, nodes, strict=True)
-                if name is not None
+    def told(
+        self,
+        family: Family,
+        readings: Sequence[R | None],
+        label: str,
+        value: Callable[[R], str],
+        facts: tuple[tuple[str, str], ...] = (),
+    ) -> Column:
+        """What is told in a label: one row per target that tells it, and other rows when that changes."""
+        told = tuple(None if reading is None else value(reading) for reading in readings)
+        before, rows = self._told.get(family.name, ((), ()))
+        if before != told:
+            rows = tuple(
+                {**target.labels, **{name: target.facts[fact] for name, fact in facts}, label: text}
+                for target, text in zip(self.targets, told, strict=True)
+                if text is not None
             )
+            self._told[family.name] = told, rows
         return Column(family, rows, [1.0] * len(rows))
-
-
-def _is_of(key: object, family: Family) -> bool:
-    return isinstance(key, tuple) and len(key) == 2 and key[0] == family.name  # noqa: PLR2004 - a name and the nodes
 
 
 def _same(*names: str) -> tuple[tuple[str, str], ...]:
@@ -110,11 +114,11 @@ class Columns:
 
     def _of_pools(self, readings: Mapping[Target, Reading]) -> Iterable[Column]:
         sort, fresh = self._pools, self._pools.fresh(readings)
-        named = (*_same("dex", "kind", "fee"), ("base", "base_asset"), ("quote", "quote_asset"))
-        yield sort.column(of.POOL_INFO, fresh, lambda _: 1.0, named)
+        named = (*_same("dex", "kind"), ("base", "base_asset"), ("quote", "quote_asset"))
+        yield sort.told(of.POOL_INFO, fresh, "fee", lambda pool: f"{pool.fee:g}", named)
         yield sort.column(of.POOL_BLOCK, fresh, lambda pool: pool.sight.number)
         yield sort.column(of.POOL_BLOCK_AT, fresh, lambda pool: pool.sight.timestamp)
-        yield sort.source(of.POOL_SOURCE, fresh, lambda pool: pool.sight.source)
+        yield sort.told(of.POOL_SOURCE, fresh, "node", lambda pool: pool.sight.source)
         yield sort.column(of.POOL_PRICE, fresh, lambda pool: pool.price, _same("base", "quote"))
         yield sort.column(of.POOL_RESERVE, fresh, lambda pool: pool.reserves[0], (("token", "base"),))
         yield sort.column(of.POOL_RESERVE, fresh, lambda pool: pool.reserves[1], (("token", "quote"),))

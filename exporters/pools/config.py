@@ -53,7 +53,7 @@ _TOKEN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,31}")
 def _address(value: object) -> str:
     if isinstance(value, str) and _ADDRESS.fullmatch(value):
         return value.lower()
-    raise refuse("expected an address in quotes: 0x and 40 hexadecimal digits")
+    raise refuse("expected an address: 0x and 40 hexadecimal digits")
 
 
 def _token(value: object) -> str:

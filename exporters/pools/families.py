@@ -24,8 +24,8 @@ def _gauge(name: str, text: str, labels: tuple[str, ...], unit: str = "", **part
 POOL_INFO = Family(
     "pool_info",
     Kind.INFO,
-    "What the pool is, from the configuration: its dex and kind, its assets by the names that all files share, and its fee "
-    "as a share of what is paid, where the configuration says it; always 1.",
+    "What the pool is: its dex and kind, its assets by the names that all files share, and its fee as a share of what is "
+    "paid; always 1.",
     (*_POOL, "dex", "kind", "base", "quote", "fee"),
 )
 POOL_BLOCK = _gauge("pool_block_number", "Height of the block that the pool was read at.", _POOL)

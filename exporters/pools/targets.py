@@ -58,6 +58,4 @@ def _of_pair(config: PoolsConfig, item: Pool | Feed) -> dict[str, str]:
 
 
 def _of_pool(config: PoolsConfig, pool: Pool) -> dict[str, str]:
-    fee = getattr(pool, "fee", None)
-    dex = pool.dex or pool.kind.partition("_")[0]
-    return _of_pair(config, pool) | {"dex": dex, "fee": "" if fee is None else f"{fee:g}"}
+    return _of_pair(config, pool) | {"dex": pool.dex or pool.kind.partition("_")[0]}

@@ -32,7 +32,7 @@ def checked(folder: Path, capsys: pytest.CaptureFixture[str], *flags: str, **fil
 def test_the_examples_are_valid_together(capsys: pytest.CaptureFixture[str]) -> None:
     code, out, err = checked(CONFIG, capsys, "--without-secrets")
     assert (code, err) == (0, "")
-    assert out.splitlines() == ["exchange.yml: valid", "nodes.yml: valid", "receiver.yml: valid"]
+    assert out.splitlines() == ["exchange.yml: valid", "nodes.yml: valid", "pools.yml: valid", "receiver.yml: valid"]
 
 
 def test_every_problem_of_every_file_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
