@@ -8,7 +8,7 @@ from itertools import groupby
 
 from exporters.exchange.declared import FAMILIES as EXCHANGE_FAMILIES
 from exporters.nodes.__main__ import FAMILIES as NODES_FAMILIES
-from exporters.pools.families import FAMILIES as POOLS_FAMILIES
+from exporters.pools.__main__ import ALL_FAMILIES as POOLS_FAMILIES
 from occ.metrics import KERNEL_FAMILIES, Catalogue, Family
 from receiver.families import FAMILIES as RECEIVER_FAMILIES
 

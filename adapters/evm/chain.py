@@ -93,6 +93,14 @@ class Chain:
 
         return await self._first(attempt, within)
 
+    async def ask(self, calls: Sequence[Call], within: float) -> tuple[str, Answers]:
+        """The answers of the first node that answers, in one request, and which that is. A call may have a SourceError."""
+
+        async def asked(node: Node) -> tuple[str, Answers]:
+            return node.name, await node.ask(calls)
+
+        return await self._first(asked, within)
+
     async def _first(self, ask: Callable[[Node], Awaitable[T]], within: float) -> T:
         """The outcome of the first node that has one; each gets its share of the time, so that a dead one leaves some."""
         order = self._in_order()

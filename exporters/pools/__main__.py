@@ -5,26 +5,29 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 
-import aiohttp
 from yarl import URL
 
+from exporters.pools import events
 from exporters.pools.columns import Columns
 from exporters.pools.config import Chain, PoolsConfig, readers
 from exporters.pools.families import FAMILIES
 from exporters.pools.reading import Reading
 from exporters.pools.source import Source
-from exporters.pools.targets import targets
+from exporters.pools.targets import Targets, targets
 from occ import egress, exporter, http
 from occ.errors import SourceError
 from occ.exporter import Exporter, Plan
-from occ.job import Job, Target, every, on_head
+from occ.job import Job, Pace, Target, every, on_head
 from occ.jsonrpc import AT_ONCE
-from occ.page import Page
+from occ.ledger import Ledger, opened
+from occ.page import Event, Page
 
-STATE, HEAD = "state", "head"
+ALL_FAMILIES = (*FAMILIES, *events.EVENT_FAMILIES)
+
+STATE, HEAD, EVENTS = "state", "head", "events"
 
 LOOK_SECONDS = 1.0
 """How often it is looked whether there is a new head, at least."""
@@ -35,11 +38,20 @@ SHARE = 0.9
 
 @asynccontextmanager
 async def build(config: PoolsConfig, page: Page) -> AsyncIterator[Plan]:
-    """Two jobs per chain: one looks for new heads, and at each of them the other reads everything."""
-    async with http.session("pools", page, per_host=_per_host(config)) as session:
+    """Three jobs per chain: one looks for new heads, and at each of them one reads everything and one counts events."""
+    async with http.session("pools", page, per_host=_per_host(config)) as session, AsyncExitStack() as files:
         jobs: list[Job] = []
-        for chain in config.chains:
-            jobs += _jobs(config, chain, session)
+        sources = [(chain, targets(config, chain)) for chain in config.chains]
+        made = [(chain, named, Source(chain, named, session)) for chain, named in sources]
+        for chain, named, source in made:
+            jobs += _jobs(chain.pace(config), named, source)
+        if any(source.counted() for _, _, source in made):
+            ledger = files.enter_context(opened(config.state, events.COUNTERS))
+            jobs += [
+                _counting(ledger, chain.pace(config), chain, named, source)
+                for chain, named, source in made
+                if source.counted()
+            ]
         if config.egress:
             jobs.append(egress.job(config, session))
         yield Plan(tuple(jobs))
@@ -51,9 +63,28 @@ def _per_host(config: PoolsConfig) -> int:
     return max(http.PER_HOST, AT_ONCE * max(hosts.values()))
 
 
-def _jobs(config: PoolsConfig, chain: Chain, session: aiohttp.ClientSession) -> Iterator[Job]:
-    named, pace = targets(config, chain), chain.pace(config)
-    source = Source(chain, named, session)
+def _counting(ledger: Ledger, pace: Pace, chain: Chain, named: Targets, source: Source) -> Job:
+    pools = source.counted()
+    stream = ledger.stream(
+        chain.name,
+        confirmations=chain.confirmations,
+        start_block=chain.start_block,
+        deep_reorgs=Event(events.DEEP_REORGS, {"chain": chain.name}),
+        foreseen=events.zeros(pools, chain),
+        wanted=events.shown(pools, chain),
+    )
+    logs = events.Logs(chain, source.nodes, pools, usd=source.usd, tried=source.tried.wait, within=SHARE * pace.timeout)
+    return ledger.job(
+        pace,
+        {named.chain: (stream, logs)},
+        check=EVENTS,
+        families=events.EVENT_FAMILIES,
+        columns=events.columns(chain, pools, logs),
+        heads=source.heads,
+    )
+
+
+def _jobs(pace: Pace, named: Targets, source: Source) -> Iterator[Job]:
     within = SHARE * pace.timeout
 
     async def look(_due: tuple[Target, ...]) -> Mapping[Target, SourceError | None]:
@@ -94,7 +125,7 @@ POOLS = Exporter(
     summary="Liquidity on chain: prices, depth, impact and reserves of pools, oracles, and positions of ours, each block.",
     port=9723,
     model=PoolsConfig,
-    families=FAMILIES,
+    families=ALL_FAMILIES,
     build=build,
     more=_listed,
 )

@@ -13,6 +13,7 @@ from pydantic import (
     AfterValidator,
     BeforeValidator,
     Field,
+    PlainValidator,
     ValidationInfo,
     ValidatorFunctionWrapHandler,
     WrapValidator,
@@ -67,6 +68,16 @@ Address = Annotated[str, BeforeValidator(_address)]
 
 TokenName = Annotated[str, BeforeValidator(_token)]
 Size = Annotated[int, Field(ge=1, le=10**12)]
+
+
+def _beside(value: object, info: ValidationInfo[Any]) -> str:
+    if not isinstance(value, str) or not value or "\0" in value:
+        raise refuse("expected the path of a file")
+    return str(info.context.base / value)
+
+
+StatePath = Annotated[str, PlainValidator(_beside), Field(validate_default=True)]
+"""A file; a relative path leads from the configuration's folder."""
 
 
 class Rpc(Model):
@@ -257,7 +268,7 @@ class Chain(Timing):
 class PoolsConfig(ExporterConfig):
     """The whole file."""
 
-    state: str = "pools.db"
+    state: StatePath = "pools.db"
     chains: Annotated[tuple[Chain, ...], SOME, unique("name")]
 
     @model_validator(mode="after")

@@ -50,6 +50,16 @@ class PoolState:
 
 
 @dataclass(frozen=True, slots=True)
+class Happened:
+    """What a log of a pool tells: `swap`, `mint` or `burn`; of a swap what was paid and got together, of each token by number,
+    in smallest units: one of a pair is what was traded, for flash swaps it is the larger one.
+    """
+
+    event: str
+    moved: tuple[int, int] = (0, 0)
+
+
+@dataclass(frozen=True, slots=True)
 class FeedState:
     """What a kind reads of an oracle. `at` is Unix seconds of its answer, `bound` whether it stands at a limit."""
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import functools
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -10,6 +12,7 @@ import aiohttp
 from adapters.evm import Block, Endpoint, View, block_call, block_of
 from adapters.evm import Chain as Nodes
 from exporters.pools.config import Chain, readers
+from exporters.pools.events import Counted
 from exporters.pools.prices import Prices, price_of, stale, usable
 from exporters.pools.reading import FeedReading, FeedState, PoolReading, PoolState, PositionState, Reading, Sight
 from exporters.pools.steps import Steps, Together
@@ -35,7 +38,7 @@ class Source:
         self._targets = targets
         self.heads = Heads()
         endpoints = [Endpoint(rpc.name, Client(session, rpc.url, reads_only=True)) for rpc in chain.rpc]
-        self._nodes = Nodes(endpoints, chain.multicall)
+        self.nodes = Nodes(endpoints, chain.multicall)
         self._head = ""
         named = {name: Token(name, token.address, token.decimals) for name, token in chain.tokens.items()}
         self._tokens = {token.address: token for token in named.values()}
@@ -50,6 +53,8 @@ class Source:
             if hasattr(self._readers[target], "TOPICS")
         }
         self._since: Block | None = None
+        self._usd: dict[str, float] = {}
+        self.tried = asyncio.Event()
         self._together, self._apart = Together(), Together()
 
     def _made(self) -> Iterator[tuple[Target, Any]]:
@@ -62,14 +67,31 @@ class Source:
 
     async def look(self, within: float) -> None:
         """Looks for a new head, and announces it. Raises SourceError when no node tells one."""
-        view = await self._nodes.head(within)
+        view = await self.nodes.head(within)
         if view.block.hash != self._head:
             self._head = view.block.hash
             self.heads.announce()
 
     async def read(self, within: float) -> Mapping[Target, Reading | SourceError]:
         """Everything, at the newest block. Raises SourceError for what befell all of it."""
-        return await self._nodes.read(self._at, within)
+        try:
+            return await self.nodes.read(self._at, within)
+        finally:
+            self.tried.set()
+
+    def usd(self, token: str) -> float | None:
+        """The last price that was known of a token, in dollars; None before there was one."""
+        return self._usd.get(token)
+
+    def counted(self) -> list[Counted]:
+        """The pools whose logs can be counted."""
+        kinds = readers("pools")
+        found = [(target, terms, kinds[terms.pool.kind]) for target, terms in self._pools.items()]
+        return [
+            Counted(target.labels, terms, kind, functools.partial(getattr, self._readers[target], "base"))
+            for target, terms, kind in found
+            if hasattr(kind.PoolReader, "EVENTS")
+        ]
 
     # --- one block ---------------------------------------------------------------------------------------------------
 
@@ -82,6 +104,7 @@ class Source:
             self._forget()  # what was read at a block that may be gone
             raise
         self._since = view.block
+        self._usd |= {token: price for token in self._chain.prices if (price := prices.usd(token)) is not None}
         return outcomes
 
     async def _states(self, view: View) -> dict[Target, Any]:

@@ -87,12 +87,12 @@ def _together(amounts: tuple[float, float], usd: tuple[float | None, float | Non
 
 
 def _twap_deviation(state: PoolState) -> float | None:
-    """(price - mean price) / mean price, in quote per base."""
-    spot = state.curve.spot()
-    if state.average_tick is None or not spot > 0:
+    """(price - mean price) / mean price, in quote per base, by their ticks: both are whole at heart."""
+    if state.average_tick is None or state.tick is None:
         return None
-    mean: float = _TICK**state.average_tick
-    return (spot / mean if state.base == 0 else mean / spot) - 1
+    above = state.tick - state.average_tick
+    deviation: float = _TICK ** (above if state.base == 0 else -above) - 1
+    return deviation
 
 
 def _known(ask: Callable[[], float | None], missing: set[int]) -> float | None:

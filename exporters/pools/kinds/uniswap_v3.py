@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from adapters.evm import EthCall
 from adapters.evm.abi import account, address, bounded, number, signed, sized, word
 from exporters.pools.maths.concentrated import MILLION, Concentrated
 from exporters.pools.maths.position import Growth, Position
 from exporters.pools.maths.ticks import MAX_SQRT_RATIO, MAX_TICK, MIN_SQRT_RATIO, MIN_TICK, Ticks, initialised
-from exporters.pools.reading import TWAP_SECONDS, PoolState, PositionState
+from exporters.pools.reading import TWAP_SECONDS, Happened, PoolState, PositionState
 from exporters.pools.steps import Reply, Steps, needed
 from occ.config import Model
 from occ.errors import Reason, SourceError
@@ -44,6 +44,8 @@ POSITIONS = bytes.fromhex("99fbab88")
 FACTORY = bytes.fromhex("c45a0155")
 GET_POOL = bytes.fromhex("1698ee82")
 
+SWAP = "0xc42079f94a6350d7e6235f29174924f928cc2ac818eb64fed8004e115fbcca67"
+PANCAKE_SWAP = "0x19b47279256b2a23a1665c810c8d55a1758940ee09377d4f8d26497a3577dc83"
 MINT = "0x7a53080ba414158be7ec69b987b5fb7d07dee101fe85488f0853ae16239d0bde"
 BURN = "0x0c396cd989a39f4459b5fa1aed6a9a8dcdbc45908acfd67e028cd568da98982c"
 
@@ -56,11 +58,13 @@ class PoolReader:
     """Reads one pool. Its ticks are remembered until liquidity comes or goes."""
 
     TOPICS = (MINT, BURN)
+    EVENTS: ClassVar = {SWAP: "swap", PANCAKE_SWAP: "swap", MINT: "mint", BURN: "burn"}
 
     def __init__(self, terms: PoolTerms) -> None:
         self._terms = terms
         self._calls: tuple[EthCall, ...] = ()
-        self._base = self._fee = self._spacing = 0
+        self.base: int | None = None
+        self._fee = self._spacing = 0
         self._words: dict[int, int] = {}
         self._net: dict[int, int] = {}
         self._here = 0
@@ -71,8 +75,8 @@ class PoolReader:
 
     def steps(self) -> Steps[PoolState]:
         """Its price, liquidity and reserves; at first its facts, and the ticks around the price where they are not known."""
-        if not self._calls:
-            yield from self._facts()
+        if self.base is None:
+            self.base = yield from self._facts()
         told = yield self._calls
         price, tick = _slot0(told[0])
         liquidity = bounded("liquidity", word(sized("liquidity", needed("liquidity", told[1]), 1), 0), 2**128)
@@ -82,7 +86,7 @@ class PoolReader:
             yield from self._fetch(range(self._word(tick - NEAR_TICKS), self._word(tick + NEAR_TICKS) + 1))
         curve = Concentrated(price, tick, liquidity, self._fee, Ticks(self._spacing, self._words, self._net))
         return PoolState(
-            curve, self._base, reserves, self._fee / MILLION, liquidity, tick if price else None, _average(told[4])
+            curve, self.base, reserves, self._fee / MILLION, liquidity, tick if price else None, _average(told[4])
         )
 
     def reach(self, missing: set[int]) -> Steps[bool]:
@@ -98,13 +102,14 @@ class PoolReader:
     def _word(self, tick: int) -> int:
         return min(max(tick, MIN_TICK), MAX_TICK) // self._spacing >> 8
 
-    def _facts(self) -> Steps[None]:
+    def _facts(self) -> Steps[int]:
+        """Tokens, fee and tick spacing, which never change; returns the number of the base."""
         at = self._terms.pool.address
         first, second, fee, spacing = yield tuple(EthCall(at, data) for data in (TOKEN0, TOKEN1, FEE, TICK_SPACING))
         tokens = [
             address(sized(what, needed(what, told), 1), 0) for what, told in (("token0", first), ("token1", second))
         ]
-        self._base = self._terms.base_of(*tokens)
+        base = self._terms.base_of(*tokens)
         self._fee = bounded("fee", word(sized("fee", needed("fee", fee), 1), 0), MILLION)
         self._spacing = bounded(
             "tickSpacing", signed(sized("tickSpacing", needed("tickSpacing", spacing), 1), 0), 2**15
@@ -118,6 +123,7 @@ class PoolReader:
             *(EthCall(token, BALANCE_OF + account(at)) for token in tokens),
             EthCall(at, OBSERVE + window),
         )
+        return base
 
     def _fetch(self, numbers: Iterable[int]) -> Steps[bool]:
         """Reads the words of the bitmap that are not known, and the ticks that are initialised there; whether there were any."""
@@ -140,6 +146,15 @@ class PoolReader:
             self._net |= net
         self._words |= words
         return True
+
+
+def happened(topic: str, data: bytes) -> Happened:
+    """What a log of the pool tells. Raises bad_response for one that is not of its form."""
+    event = PoolReader.EVENTS[topic]
+    if event != "swap":
+        return Happened(event)
+    sized("Swap", data, 5)  # amount0 and amount1, negative where the pool gave them
+    return Happened(event, (abs(signed(data, 0)), abs(signed(data, 1))))
 
 
 class PositionReader:
