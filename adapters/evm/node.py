@@ -15,8 +15,8 @@ from occ.jsonrpc import Call, Client
 
 from .calls import BLOCK_TIMESTAMP, EthCall, aggregated, bad_reply, raw, replies, several
 
-MOST_CALLS = 2_000
-"""Of one aggregate3: some ten million gas, which is well below what providers give a call."""
+MOST_CALLS = 2_500
+"""Of one aggregate3: some twenty million gas, which is below what providers give a call."""
 
 _NUMBER = re.compile(r"0x[0-9a-fA-F]{1,16}")
 _HASH = re.compile(r"0x[0-9a-fA-F]{64}")

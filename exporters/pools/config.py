@@ -242,7 +242,9 @@ class Chain(Timing):
     tokens: dict[TokenName, Token] = {}  # noqa: RUF012 - pydantic copies it
     prices: dict[TokenName, Price] = {}  # noqa: RUF012 - pydantic copies it
     feeds: Annotated[tuple[Annotated[Feed, _known_kind("feeds"), _of_its_kind("feeds")], ...], unique("name")] = ()
-    pools: Annotated[tuple[Annotated[Pool, _known_kind("pools"), _of_its_kind("pools")], ...], unique("name")] = ()
+    pools: Annotated[
+        tuple[Annotated[Pool, _known_kind("pools"), _of_its_kind("pools")], ...], unique("name"), unique("address")
+    ] = ()
     positions: Annotated[
         tuple[Annotated[Position, _known_kind("positions"), _of_its_kind("positions")], ...], unique("name")
     ] = ()

@@ -18,7 +18,7 @@ from exporters.pools.reading import FeedReading, FeedState, PoolReading, PoolSta
 from exporters.pools.steps import Steps, Together
 from exporters.pools.targets import Targets
 from exporters.pools.terms import FeedTerms, PoolTerms, PositionTerms, Token
-from exporters.pools.valuing import pool_reading, position_reading
+from exporters.pools.valuing import Costs, Worth, costs, pool_reading, position_reading, worth
 from occ.errors import SourceError
 from occ.job import Heads, Target
 from occ.jsonrpc import Call, Client
@@ -54,6 +54,7 @@ class Source:
         }
         self._since: Block | None = None
         self._usd: dict[str, float] = {}
+        self._costs: dict[Target, Costs] = {}
         self.tried = asyncio.Event()
         self._together, self._apart = Together(), Together()
 
@@ -156,21 +157,41 @@ class Source:
     async def _pools_valued(
         self, view: View, pools: Mapping[Target, PoolState], prices: Prices, sight: Sight
     ) -> dict[Target, PoolReading | SourceError]:
-        """The pools; where their curves are not known far enough for the sizes, more of them is read as far as that goes."""
-        outcomes: dict[Target, PoolReading | SourceError] = {}
+        tokens = {target: worth(self._pools[target], prices) for target in pools}
+        before, self._costs = self._costs, {}
+        for target, state in pools.items():
+            if (known := before.get(target)) is not None and known.holds(state, tokens[target]):
+                self._costs[target] = known
+        changed = {target: state for target, state in pools.items() if target not in self._costs}
+        failed = await self._costed(view, changed, tokens)
+        return failed | {
+            target: pool_reading(
+                self._pools[target], state, tokens[target], self._costs[target], prices=prices, sight=sight
+            )
+            for target, state in pools.items()
+            if target not in failed
+        }
+
+    async def _costed(
+        self, view: View, pools: Mapping[Target, PoolState], tokens: Mapping[Target, Worth]
+    ) -> dict[Target, PoolReading | SourceError]:
+        """Works out what trading costs; where curves are not known far enough for the sizes, more of them is read as far as
+        that goes. Returns what failed in that.
+        """
+        failed: dict[Target, PoolReading | SourceError] = {}
         for _ in range(REACHES):
             beyond: dict[Target, Steps[bool]] = {}
             for target, state in pools.items():
                 missing: set[int] = set()
-                outcomes[target] = pool_reading(self._pools[target], state, prices, sight, missing)
+                self._costs[target] = costs(self._pools[target], state, tokens[target], missing)
                 if missing:
                     beyond[target] = self._readers[target].reach(missing)
             told = await self._apart.take(view, beyond) if beyond else {}
-            outcomes |= {target: error for target, error in told.items() if isinstance(error, SourceError)}
+            failed |= {target: error for target, error in told.items() if isinstance(error, SourceError)}
             pools = {target: pools[target] for target, more in told.items() if more is True}
             if not pools:
                 break
-        return outcomes
+        return failed
 
     # --- ticks -------------------------------------------------------------------------------------------------------
 

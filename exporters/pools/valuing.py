@@ -10,7 +10,17 @@ from itertools import product
 from exporters.pools.config import Pool
 from exporters.pools.maths.ticks import UnknownTicksError
 from exporters.pools.prices import Prices, price_of
-from exporters.pools.reading import BANDS, ORDERS, SIDES, PoolReading, PoolState, PositionReading, PositionState, Sight
+from exporters.pools.reading import (
+    BANDS,
+    ORDERS,
+    SIDES,
+    Curve,
+    PoolReading,
+    PoolState,
+    PositionReading,
+    PositionState,
+    Sight,
+)
 from exporters.pools.terms import PoolTerms, PositionTerms
 
 _TICK = 1.0001
@@ -31,11 +41,36 @@ def worth(terms: PoolTerms, prices: Prices) -> Worth:
     return Worth((first, second), (prices.usd(terms.base.name), prices.usd(terms.quote.name)))
 
 
-def pool_reading(terms: PoolTerms, state: PoolState, prices: Prices, sight: Sight, missing: set[int]) -> PoolReading:
-    """The pool with everything that is made of its state. What its curve is not known far enough for is absent, and added to
-    `missing`.
-    """
-    tokens, price = worth(terms, prices), price_of(state, (terms.base.decimals, terms.quote.decimals))
+@dataclass(frozen=True, slots=True)
+class Costs:
+    """What trading with a pool costs, as PoolReading has it, and of what that was worked out."""
+
+    curve: Curve
+    usd: tuple[float | None, float | None]
+    impact: tuple[float | None, ...]
+    depth: tuple[float | None, ...]
+
+    def holds(self, state: PoolState, tokens: Worth) -> bool:
+        """Whether it would be worked out alike."""
+        return self.curve is state.curve and self.usd == tokens.usd
+
+
+def costs(terms: PoolTerms, state: PoolState, tokens: Worth, missing: set[int]) -> Costs:
+    """What trading costs. What the curve is not known far enough for is absent, and added to `missing`."""
+    price = price_of(state, (terms.base.decimals, terms.quote.decimals))
+    return Costs(
+        state.curve,
+        tokens.usd,
+        tuple(_impacts(terms.pool, state, tokens, price, missing)),
+        tuple(_depths(state, tokens, price, missing)),
+    )
+
+
+def pool_reading(
+    terms: PoolTerms, state: PoolState, tokens: Worth, costs: Costs, *, prices: Prices, sight: Sight
+) -> PoolReading:
+    """The pool with everything that is made of its state."""
+    price = price_of(state, (terms.base.decimals, terms.quote.decimals))
     amounts = state.reserves[state.base], state.reserves[1 - state.base]
     reserves = amounts[0] / tokens.units[0], amounts[1] / tokens.units[1]
     return PoolReading(
@@ -48,8 +83,8 @@ def pool_reading(terms: PoolTerms, state: PoolState, prices: Prices, sight: Sigh
         tvl_usd=_together(reserves, tokens.usd),
         twap_deviation=_twap_deviation(state),
         reference_deviation=prices.compared(terms.pool, price),
-        impact=tuple(_impacts(terms.pool, state, tokens, price, missing)),
-        depth=tuple(_depths(state, tokens, price, missing)),
+        impact=costs.impact,
+        depth=costs.depth,
     )
 
 

@@ -9,7 +9,8 @@ A kind file defines
 or several of them. A reader is made once for each item, of `terms` (`terms.py`): what the configuration says of it. Its
 `steps()` are taken at every block (`steps.py`): it yields the calls that it needs, is given their replies, and returns the
 common state (`PoolState`, `FeedState`, `PositionState`), or raises the SourceError of this one item. It remembers what does not
-change; `base` of a pool's reader is the number of the base among its tokens, None before it is known.
+change; `base` of a pool's reader is the number of the base among its tokens, None before it is known. While a pool
+gives the same for the same, its curve is to be the same object: then what trading costs is not worked out again.
 
 A kind of pools may have, where its logs are to be counted,
 

@@ -42,8 +42,10 @@ class PoolReader:
 
     def __init__(self, terms: PoolTerms) -> None:
         self._terms = terms
-        self._fee = Fraction(str(getattr(terms.pool, "fee", 0)))
+        self._share = float(getattr(terms.pool, "fee", 0))
+        self._fee = Fraction(str(self._share))
         self._calls = (EthCall(terms.pool.address, GET_RESERVES),)
+        self._curve = ConstantProduct((0, 0), self._fee)
         self.base: int | None = None
 
     def steps(self) -> Steps[PoolState]:
@@ -54,7 +56,9 @@ class PoolReader:
         (told,) = yield self._calls
         data = sized("getReserves", needed("getReserves", told), 3)
         reserves = bounded("reserve0", word(data, 0), MOST), bounded("reserve1", word(data, 1), MOST)
-        return PoolState(ConstantProduct(reserves, self._fee), self.base, reserves, float(self._fee))
+        if reserves != self._curve.reserves:
+            self._curve = ConstantProduct(reserves, self._fee)
+        return PoolState(self._curve, self.base, reserves, self._share)
 
 
 def happened(topic: str, data: bytes) -> Happened:

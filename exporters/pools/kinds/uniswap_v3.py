@@ -68,6 +68,7 @@ class PoolReader:
         self._words: dict[int, int] = {}
         self._net: dict[int, int] = {}
         self._here = 0
+        self._curve: Concentrated | None = None
 
     def forget(self) -> None:
         """The ticks are no longer what they were."""
@@ -84,10 +85,28 @@ class PoolReader:
         if price:
             self._here = self._word(tick)
             yield from self._fetch(range(self._word(tick - NEAR_TICKS), self._word(tick + NEAR_TICKS) + 1))
-        curve = Concentrated(price, tick, liquidity, self._fee, Ticks(self._spacing, self._words, self._net))
         return PoolState(
-            curve, self.base, reserves, self._fee / MILLION, liquidity, tick if price else None, _average(told[4])
+            self._shaped(price, tick, liquidity),
+            self.base,
+            reserves,
+            self._fee / MILLION,
+            liquidity,
+            tick if price else None,
+            _average(told[4]),
         )
+
+    def _shaped(self, price: int, tick: int, liquidity: int) -> Concentrated:
+        """The curve; the same object while the pool is as it was."""
+        before = self._curve
+        known = before is not None and before.ticks.words is self._words
+        if (
+            before is None
+            or not known
+            or (price, tick, liquidity) != (before.sqrt_price, before.tick, before.liquidity)
+        ):
+            before = Concentrated(price, tick, liquidity, self._fee, Ticks(self._spacing, self._words, self._net))
+        self._curve = before
+        return before
 
     def reach(self, missing: set[int]) -> Steps[bool]:
         """Reads on to words of the bitmap, and as many again beyond them; whether any was read that is near enough."""
