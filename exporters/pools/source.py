@@ -42,29 +42,31 @@ class Source:
         self._head = ""
         named = {name: Token(name, token.address, token.decimals) for name, token in chain.tokens.items()}
         self._tokens = {token.address: token for token in named.values()}
+        # By the ids of their targets: these are looked up thousands of times at each block.
         self._pools = {
-            target: PoolTerms(pool, named[pool.base], named[pool.quote]) for target, pool in targets.pools.items()
+            target.id: PoolTerms(pool, named[pool.base], named[pool.quote]) for target, pool in targets.pools.items()
         }
-        self._positions = {target: PositionTerms(each, self._tokens) for target, each in targets.positions.items()}
-        self._readers: dict[Target, Any] = dict(self._made())
+        self._feeds = {target.id: feed for target, feed in targets.feeds.items()}
+        self._positions = {target.id: PositionTerms(each, self._tokens) for target, each in targets.positions.items()}
+        self._readers: dict[str, Any] = dict(self._made())
         self._remembering = {
-            terms.pool.address: self._readers[target]
-            for target, terms in self._pools.items()
-            if hasattr(self._readers[target], "TOPICS")
+            terms.pool.address: self._readers[name]
+            for name, terms in self._pools.items()
+            if hasattr(self._readers[name], "TOPICS")
         }
         self._since: Block | None = None
         self._usd: dict[str, float] = {}
-        self._costs: dict[Target, Costs] = {}
+        self._costs: dict[str, Costs] = {}
         self.tried = asyncio.Event()
         self._together, self._apart = Together(), Together()
 
-    def _made(self) -> Iterator[tuple[Target, Any]]:
-        for target, terms in self._pools.items():
-            yield target, readers("pools")[terms.pool.kind].PoolReader(terms)
-        for target, feed in self._targets.feeds.items():
-            yield target, readers("feeds")[feed.kind].FeedReader(FeedTerms(feed))
-        for target, held in self._positions.items():
-            yield target, readers("positions")[held.position.kind].PositionReader(held)
+    def _made(self) -> Iterator[tuple[str, Any]]:
+        for name, terms in self._pools.items():
+            yield name, readers("pools")[terms.pool.kind].PoolReader(terms)
+        for name, feed in self._feeds.items():
+            yield name, readers("feeds")[feed.kind].FeedReader(FeedTerms(feed))
+        for name, held in self._positions.items():
+            yield name, readers("positions")[held.position.kind].PositionReader(held)
 
     async def look(self, within: float) -> None:
         """Looks for a new head, and announces it. Raises SourceError when no node tells one."""
@@ -76,9 +78,10 @@ class Source:
     async def read(self, within: float) -> Mapping[Target, Reading | SourceError]:
         """Everything, at the newest block. Raises SourceError for what befell all of it."""
         try:
-            return await self.nodes.read(self._at, within)
+            found = await self.nodes.read(self._at, within)
         finally:
             self.tried.set()
+        return {target: found[target.id] for target in self._targets.all}
 
     def usd(self, token: str) -> float | None:
         """The last price that was known of a token, in dollars; None before there was one."""
@@ -87,16 +90,21 @@ class Source:
     def counted(self) -> list[Counted]:
         """The pools whose logs can be counted."""
         kinds = readers("pools")
-        found = [(target, terms, kinds[terms.pool.kind]) for target, terms in self._pools.items()]
+        found = [(target, pool, kinds[pool.kind]) for target, pool in self._targets.pools.items()]
         return [
-            Counted(target.labels, terms, kind, functools.partial(getattr, self._readers[target], "base"))
-            for target, terms, kind in found
+            Counted(
+                target.labels,
+                self._pools[target.id],
+                kind,
+                functools.partial(getattr, self._readers[target.id], "base"),
+            )
+            for target, pool, kind in found
             if hasattr(kind.PoolReader, "EVENTS")
         ]
 
     # --- one block ---------------------------------------------------------------------------------------------------
 
-    async def _at(self, view: View) -> Mapping[Target, Reading | SourceError]:
+    async def _at(self, view: View) -> Mapping[str, Reading | SourceError]:
         try:
             found = await self._states(view)
             prices = self._prices(found, view.block.timestamp)
@@ -108,87 +116,85 @@ class Source:
         self._usd |= {token: price for token in self._chain.prices if (price := prices.usd(token)) is not None}
         return outcomes
 
-    async def _states(self, view: View) -> dict[Target, Any]:
-        """The state of each target, or the SourceError: of itself, or of a token of it."""
-        steps: dict[Any, Steps[Any]] = {address: token.steps() for address, token in self._tokens.items()}
-        steps |= {target: reader.steps() for target, reader in self._readers.items()}
+    async def _states(self, view: View) -> dict[str, Any]:
+        """The state of everything by the id of its target, or the SourceError: of itself, or of a token of it."""
+        steps: dict[str, Steps[Any]] = {address: token.steps() for address, token in self._tokens.items()}
+        steps |= {name: reader.steps() for name, reader in self._readers.items()}
         beside = self._changes(view.block)
         found = await self._together.take(view, steps, beside, lambda answers: self._changed(answers, beside))
         wrong = {address: found.pop(address) for address in self._tokens}
-        for target, terms in self._pools.items():
-            found[target] = wrong[terms.base.address] or wrong[terms.quote.address] or found[target]
-        for target in self._positions:
-            if isinstance(state := found[target], PositionState):
-                found[target] = wrong[state.tokens[0]] or wrong[state.tokens[1]] or state
+        for name, terms in self._pools.items():
+            found[name] = wrong[terms.base.address] or wrong[terms.quote.address] or found[name]
+        for name in self._positions:
+            if isinstance(state := found[name], PositionState):
+                found[name] = wrong[state.tokens[0]] or wrong[state.tokens[1]] or state
         return found
 
-    def _prices(self, found: Mapping[Target, Any], now: int) -> Prices:
+    def _prices(self, found: Mapping[str, Any], now: int) -> Prices:
         feeds = {
-            feed.name: found[target].price
-            for target, feed in self._targets.feeds.items()
-            if isinstance(found[target], FeedState) and usable(feed, found[target], now)
+            feed.name: found[name].price
+            for name, feed in self._feeds.items()
+            if isinstance(found[name], FeedState) and usable(feed, found[name], now)
         }
         pools = {}
-        for target, terms in self._pools.items():
-            if isinstance(state := found[target], PoolState):
+        for name, terms in self._pools.items():
+            if isinstance(state := found[name], PoolState):
                 price = price_of(state, (terms.base.decimals, terms.quote.decimals))
                 if price is not None:
                     pools[terms.pool.name] = price
         return Prices(self._chain, feeds, pools)
 
     async def _valued(
-        self, view: View, found: Mapping[Target, Any], prices: Prices
-    ) -> Mapping[Target, Reading | SourceError]:
+        self, view: View, found: Mapping[str, Any], prices: Prices
+    ) -> Mapping[str, Reading | SourceError]:
         sight = Sight(view.block.number, view.block.timestamp, view.source)
-        outcomes: dict[Target, Reading | SourceError] = {
-            target: state for target, state in found.items() if isinstance(state, SourceError)
+        outcomes: dict[str, Reading | SourceError] = {
+            name: state for name, state in found.items() if isinstance(state, SourceError)
         }
-        well = {target: state for target, state in found.items() if target not in outcomes}
-        for target, feed in self._targets.feeds.items():
-            if target in well:
-                state, late = well[target], stale(feed, well[target], sight.timestamp)
-                outcomes[target] = FeedReading(sight, state, feed.heartbeat, late, prices.compared(feed, state.price))
-        for target, held in self._positions.items():
-            if target in well:
-                outcomes[target] = position_reading(held, well[target], prices, sight)
-        pools = {target: state for target, state in well.items() if target in self._pools}
+        well = {name: state for name, state in found.items() if name not in outcomes}
+        for name, feed in self._feeds.items():
+            if name in well:
+                state, late = well[name], stale(feed, well[name], sight.timestamp)
+                outcomes[name] = FeedReading(sight, state, feed.heartbeat, late, prices.compared(feed, state.price))
+        for name, held in self._positions.items():
+            if name in well:
+                outcomes[name] = position_reading(held, well[name], prices, sight)
+        pools = {name: state for name, state in well.items() if name in self._pools}
         return outcomes | await self._pools_valued(view, pools, prices, sight)
 
     async def _pools_valued(
-        self, view: View, pools: Mapping[Target, PoolState], prices: Prices, sight: Sight
-    ) -> dict[Target, PoolReading | SourceError]:
-        tokens = {target: worth(self._pools[target], prices) for target in pools}
+        self, view: View, pools: Mapping[str, PoolState], prices: Prices, sight: Sight
+    ) -> dict[str, PoolReading | SourceError]:
+        tokens = {name: worth(self._pools[name], prices) for name in pools}
         before, self._costs = self._costs, {}
-        for target, state in pools.items():
-            if (known := before.get(target)) is not None and known.holds(state, tokens[target]):
-                self._costs[target] = known
-        changed = {target: state for target, state in pools.items() if target not in self._costs}
+        for name, state in pools.items():
+            if (known := before.get(name)) is not None and known.holds(state, tokens[name]):
+                self._costs[name] = known
+        changed = {name: state for name, state in pools.items() if name not in self._costs}
         failed = await self._costed(view, changed, tokens)
         return failed | {
-            target: pool_reading(
-                self._pools[target], state, tokens[target], self._costs[target], prices=prices, sight=sight
-            )
-            for target, state in pools.items()
-            if target not in failed
+            name: pool_reading(self._pools[name], state, tokens[name], self._costs[name], prices=prices, sight=sight)
+            for name, state in pools.items()
+            if name not in failed
         }
 
     async def _costed(
-        self, view: View, pools: Mapping[Target, PoolState], tokens: Mapping[Target, Worth]
-    ) -> dict[Target, PoolReading | SourceError]:
+        self, view: View, pools: Mapping[str, PoolState], tokens: Mapping[str, Worth]
+    ) -> dict[str, PoolReading | SourceError]:
         """Works out what trading costs; where curves are not known far enough for the sizes, more of them is read as far as
         that goes. Returns what failed in that.
         """
-        failed: dict[Target, PoolReading | SourceError] = {}
+        failed: dict[str, PoolReading | SourceError] = {}
         for _ in range(REACHES):
-            beyond: dict[Target, Steps[bool]] = {}
-            for target, state in pools.items():
+            beyond: dict[str, Steps[bool]] = {}
+            for name, state in pools.items():
                 missing: set[int] = set()
-                self._costs[target] = costs(self._pools[target], state, tokens[target], missing)
+                self._costs[name] = costs(self._pools[name], state, tokens[name], missing)
                 if missing:
-                    beyond[target] = self._readers[target].reach(missing)
+                    beyond[name] = self._readers[name].reach(missing)
             told = await self._apart.take(view, beyond) if beyond else {}
-            failed |= {target: error for target, error in told.items() if isinstance(error, SourceError)}
-            pools = {target: pools[target] for target, more in told.items() if more is True}
+            failed |= {name: error for name, error in told.items() if isinstance(error, SourceError)}
+            pools = {name: pools[name] for name, more in told.items() if more is True}
             if not pools:
                 break
         return failed
