@@ -8,7 +8,7 @@ import json
 import subprocess
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,15 +75,11 @@ async def pairs(count: int) -> AsyncIterator[Pairs]:
         tokens = await market.tokens(*((f"T{at}", 18) for at in range(int((2 * count) ** 0.5) + 2)))
         chosen = list(itertools.combinations(tokens, 2))[:count]
         made: list[tuple[Contract, Contract, Contract]] = []
-        for some in itertools.batched(chosen, AT_ONCE) if hasattr(itertools, "batched") else _batched(chosen):
+        for at in range(0, count, AT_ONCE):
+            some = chosen[at : at + AT_ONCE]
             found = await market.v2_pools(*((one, other, AMOUNT, AMOUNT) for one, other in some))
             made += [(pair, one, other) for pair, (one, other) in zip(found, some, strict=True)]
         yield Pairs(market, tokens, made)
-
-
-def _batched(items: Sequence[tuple[Contract, Contract]]) -> Iterator[Sequence[tuple[Contract, Contract]]]:
-    for at in range(0, len(items), AT_ONCE):
-        yield items[at : at + AT_ONCE]
 
 
 class Ours:
@@ -92,7 +88,6 @@ class Ours:
     def __init__(self, of: Pairs, count: int, session: aiohttp.ClientSession) -> None:
         loaded = of.config(count)
         (chain,) = loaded.chains
-        self.requests = 0
         self.source = Source(chain, targets(loaded, chain), session)
         self._nodes = Nodes([Endpoint("own", Client(session, Secret(of.url), reads_only=True))], MULTICALL3)
         self._calls = tuple(EthCall(pair.address, GET_RESERVES) for pair, _, _ in of.made[:count])
@@ -110,19 +105,19 @@ class Ours:
         return await self._nodes.read(read, WITHIN)
 
 
-async def cpu(work: object) -> float:
-    """CPU seconds of awaiting it."""
-    began = time.process_time()
-    await work  # type: ignore[misc]
-    return time.process_time() - began
-
-
 @dataclass(frozen=True, slots=True)
 class Spent:
     """CPU and wall-clock seconds."""
 
     cpu: float
     wall: float
+
+
+async def spent(work: Awaitable[object]) -> Spent:
+    """What awaiting it takes."""
+    cpu, wall = time.process_time(), time.perf_counter()
+    await work
+    return Spent(time.process_time() - cpu, time.perf_counter() - wall)
 
 
 class Peer:

@@ -5,7 +5,6 @@ On the first line come the terms, on each further one the word to read everythin
 
 from __future__ import annotations
 
-import asyncio
 import json
 import sys
 import time
@@ -76,28 +75,15 @@ def multicall(terms: Any) -> Callable[[], Reserves]:
 
     def read() -> Reserves:
         calls = [
-            Call(address, "getReserves()(uint112,uint112,uint32)", [(f"{address}{at}", None) for at in range(3)], _w3=w3)
+            Call(
+                address, "getReserves()(uint112,uint112,uint32)", [(f"{address}{at}", None) for at in range(3)], _w3=w3
+            )
             for address in addresses
         ]
         found = Multicall(calls, _w3=w3)()
         return [tuple(found[f"{address}{at}"] for at in range(3)) for address in addresses]
 
     return read
-
-
-def dank_mids(terms: Any) -> Callable[[], Reserves]:
-    """dank-mids, which batches what is asked at once."""
-    import dank_mids  # noqa: PLC0415 - of that environment
-
-    w3, addresses = _web3(terms)
-    dank = dank_mids.setup_dank_w3_from_sync(w3)
-    loop = asyncio.get_event_loop_policy().get_event_loop()
-    contracts = [dank.eth.contract(address=address, abi=PAIR_ABI) for address in addresses]
-
-    async def read() -> Reserves:
-        return list(await asyncio.gather(*(contract.functions.getReserves().call() for contract in contracts)))
-
-    return lambda: loop.run_until_complete(read())
 
 
 def _web3(terms: Any) -> tuple[Any, list[str]]:
@@ -107,7 +93,7 @@ def _web3(terms: Any) -> tuple[Any, list[str]]:
     return w3, [Web3.to_checksum_address(address) for address in terms["pairs"]]
 
 
-WAYS = {each.__name__: each for each in (per_pool, aggregated, multicall, dank_mids)}
+WAYS = {each.__name__: each for each in (per_pool, aggregated, multicall)}
 
 
 def main() -> None:
