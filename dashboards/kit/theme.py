@@ -37,6 +37,7 @@ class Unit(StrEnum):
     REQUESTS = "reqps"
     BLOCKS = "suffix:blocks"
     GWEI = "suffix:gwei"
+    USD = "currencyUSD"
     TEXT = "string"
 
 

@@ -65,6 +65,7 @@ POOL_DEVIATION = _gauge(
     "(price - reference) / reference, in the reference's quote; absent without a reference that is fresh.",
     (*_POOL, "source"),
     "ratio",
+    quiet=True,
 )
 POOL_TWAP = _gauge(
     "pool_twap_deviation_ratio",
@@ -72,6 +73,7 @@ POOL_TWAP = _gauge(
     "remember so long.",
     (*_POOL, "window"),
     "ratio",
+    quiet=True,
 )
 
 POOL_FAMILIES = (
@@ -115,16 +117,19 @@ ORACLE_DEVIATION = _gauge(
     "(answer - reference) / reference, in the reference's quote; absent without a reference.",
     (*_FEED, "source"),
     "ratio",
+    quiet=True,
 )
 ORACLE_BOUND = _gauge(
     "oracle_answer_at_bound",
     "1 if the answer is at the least or the most that the feed would ever answer, else 0; absent where it tells no bounds.",
     _FEED,
+    quiet=True,
 )
 ORACLE_SEQUENCER = _gauge(
     "oracle_sequencer_up",
     "1 if the rollup's sequencer is up by its uptime feed, else 0; absent where none is configured.",
     _FEED,
+    quiet=True,
 )
 
 ORACLE_FAMILIES = (
@@ -142,7 +147,10 @@ ORACLE_FAMILIES = (
 # --- positions -------------------------------------------------------------------------------------------------------
 
 LP_IN_RANGE = _gauge(
-    "lp_position_in_range", "1 if the price is in the position's range, so that it earns, else 0.", _POSITION
+    "lp_position_in_range",
+    "1 if the price is in the position's range, so that it earns, else 0.",
+    _POSITION,
+    quiet=True,
 )
 LP_DISTANCE = Family(
     "lp_position_tick_distance_ratio",
@@ -152,10 +160,17 @@ LP_DISTANCE = Family(
     (*_POSITION, "side"),
     unit="ratio",
     values={"side": EDGES},
+    quiet=True,
 )
-LP_VALUE = _gauge("lp_position_value_usd", "What the position holds, fees apart, in US dollars.", _POSITION, "usd")
+LP_VALUE = _gauge(
+    "lp_position_value_usd", "What the position holds, fees apart, in US dollars.", _POSITION, "usd", quiet=True
+)
 LP_FEES = _gauge(
-    "lp_position_uncollected_fees_usd", "Fees that it has earned and not collected, in US dollars.", _POSITION, "usd"
+    "lp_position_uncollected_fees_usd",
+    "Fees that it has earned and not collected, in US dollars.",
+    _POSITION,
+    "usd",
+    quiet=True,
 )
 LP_LOSS = _gauge(
     "lp_position_impermanent_loss_ratio",
@@ -163,6 +178,7 @@ LP_LOSS = _gauge(
     "configured.",
     _POSITION,
     "ratio",
+    quiet=True,
 )
 
 POSITION_FAMILIES = (LP_IN_RANGE, LP_DISTANCE, LP_VALUE, LP_FEES, LP_LOSS)
