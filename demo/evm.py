@@ -10,7 +10,7 @@ from typing import Any
 from eth_abi.abi import decode, encode
 from eth_hash.auto import keccak
 
-from .chain import Anvil
+from .chain import Rpc
 from .parts import ROOT, MissingPart
 
 COMPILED = ROOT / ".tools/contracts/compiled.json"
@@ -132,7 +132,7 @@ def _type(parameter: Any) -> str:
 class Chain:
     """A local chain on which one account does everything; nothing is mined unless `send` does it."""
 
-    def __init__(self, anvil: Anvil) -> None:
+    def __init__(self, anvil: Rpc) -> None:
         self.anvil = anvil
         self.owner = ""
 

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from demo.chain import Anvil
+from demo.chain import Anvil, Rpc
 from demo.evm import Chain, Contract
 from demo.market import Feed, Market, ordered
 from exporters.pools.maths.ticks import sqrt_at, tick_at
@@ -26,7 +26,7 @@ class Desk:
     usdc_usd: Feed
 
     @property
-    def anvil(self) -> Anvil:
+    def anvil(self) -> Rpc:
         return self.market.chain.anvil
 
     @property
@@ -81,7 +81,7 @@ chains:
 """
 
 
-async def opened(anvil: Anvil) -> Desk:
+async def opened(anvil: Rpc) -> Desk:
     """Puts it all on a chain."""
     market = await Market.opened(Chain(anvil))
     weth, usdc = await market.tokens(("WETH", 18), ("USDC", 6))
