@@ -195,3 +195,34 @@ async def test_when_its_node_fails_another_tells_it(tmp_path: Path) -> None:
             seen = await exporter.until(lambda seen: seen("pool_source_info", pool="weth-usdc", node="own") == 1)
             assert seen("pool_source_info", pool="weth-usdc", node="first") is None
             assert seen("occ_target_up", pool="weth-usdc") == 1
+
+
+async def test_a_price_that_was_moved_within_a_block_is_far_from_the_pools_own_mean(tmp_path: Path) -> None:
+    async with desk() as at:
+        await at.market.chain.send(at.pool.to("increaseObservationCardinalityNext", 20))
+        await at.market.chain.send(at.market.v3_swap(10**15, at.weth, at.usdc, FEE))
+        await at.anvil.rpc("evm_increaseTime", 1801)
+        await at.market.chain.send(at.market.v3_swap(100 * 10**18, at.weth, at.usdc, FEE))
+        seen, chain = await page(at, tmp_path), at.market.chain
+        (before, now), _ = await chain.call(at.pool, "observe", [1800, 0])
+        tick = (await chain.call(at.pool, "slot0"))[1]
+        above = tick - (now - before) / 1800
+        wanted = 1.0001 ** (above if at.weth_first else -above) - 1
+        shown = number(seen("pool_twap_deviation_ratio", pool="weth-usdc", window="30m"))
+        assert shown == pytest.approx(wanted)
+        assert shown < -0.05
+
+
+async def test_a_restart_keeps_what_was_counted_and_a_new_pool_counts_from_there_on(tmp_path: Path) -> None:
+    async with desk() as at:
+        await at.market.chain.send(at.market.v2_swap(10**18, at.weth, at.usdc))
+        whole = at.config().replace("    rpc:", "    confirmations: 0\n    start_block: 0\n    rpc:")
+        part = "\n".join(line for line in whole.splitlines() if "name: weth-usdc," not in line)
+        part = part.replace(", reference: {pool: weth-usdc}", "")
+        first = await page(at, tmp_path, part)
+        assert first("pool_swaps_total", pool="weth-usdc-v2") == 1
+        assert first("occ_target_configured", pool="weth-usdc") is None
+        await at.market.chain.send(at.market.v3_swap(10**18, at.weth, at.usdc, FEE))
+        second = await page(at, tmp_path, whole)
+        assert second("pool_swaps_total", pool="weth-usdc-v2") == 1
+        assert second("pool_swaps_total", pool="weth-usdc") == 1  # what is added later counts from there on
