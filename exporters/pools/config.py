@@ -13,7 +13,6 @@ from pydantic import (
     AfterValidator,
     BeforeValidator,
     Field,
-    PlainValidator,
     ValidationInfo,
     ValidatorFunctionWrapHandler,
     WrapValidator,
@@ -68,16 +67,6 @@ Address = Annotated[str, BeforeValidator(_address)]
 
 TokenName = Annotated[str, BeforeValidator(_token)]
 Size = Annotated[int, Field(ge=1, le=10**12)]
-
-
-def _beside(value: object, info: ValidationInfo[Any]) -> str:
-    if not isinstance(value, str) or not value or "\0" in value:
-        raise refuse("expected the path of a file")
-    return str(info.context.base / value)
-
-
-StatePath = Annotated[str, PlainValidator(_beside), Field(validate_default=True)]
-"""A file; a relative path leads from the configuration's folder."""
 
 
 class Rpc(Model):
@@ -270,7 +259,7 @@ class Chain(Timing):
 class PoolsConfig(ExporterConfig):
     """The whole file."""
 
-    state: StatePath = "pools.db"
+    state: Annotated[str, Field(min_length=1, max_length=1024)] = "pools.db"
     chains: Annotated[tuple[Chain, ...], SOME, unique("name")]
 
     @model_validator(mode="after")

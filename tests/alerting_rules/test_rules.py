@@ -34,6 +34,7 @@ def test_the_example_scrapes_the_jobs_that_the_rules_know_and_tells_no_replicas_
     assert [job["job_name"] for job in example["scrape_configs"]] == [
         "nodes",
         "exchange",
+        "pools",
         "receiver",
         "prometheus",
         "alertmanager",

@@ -53,7 +53,7 @@ async def _pools(centre: Centre) -> Part:
     (port,) = free_ports(1)
     config, scraping = centre.run / "config/pools.yml", centre.run / "config/prometheus.yml"
     async with Rpc(centre.url("anvil")) as chain:
-        at = await desk.opened(chain)
+        at = await desk.opened(chain, centre.run)
         swap = at.market.v3_swap(10**18, at.weth, at.usdc, desk.FEE)
         await at.market.chain.send(swap, at.market.v2_swap(10**18, at.weth, at.usdc))
         config.write_text(at.config().replace("    rpc:", "    confirmations: 2\n    start_block: 0\n    rpc:"))

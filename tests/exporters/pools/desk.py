@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from demo.chain import Anvil, Rpc
 from demo.evm import Chain, Contract
@@ -24,6 +26,7 @@ class Desk:
     pool: Contract
     eth_usd: Feed
     usdc_usd: Feed
+    folder: Path
 
     @property
     def anvil(self) -> Rpc:
@@ -49,20 +52,16 @@ class Desk:
             eth_usd=self.eth_usd.proxy.address,
             usdc_usd=self.usdc_usd.proxy.address,
             manager=self.market.manager.address,
+            state=self.folder / "pools.db",
         )
         for old, new in changes.items():
             assert old in text, old
             text = text.replace(old, new)
         return text
 
-    async def changed(self, text: str, *changes: tuple[str, str]) -> str:
-        for old, new in changes:
-            assert old in text, old
-            text = text.replace(old, new)
-        return text
-
 
 CONFIG = """
+state: {state}
 scrape_interval: 1s
 defaults: {{interval: 2s, timeout: 2s, stale_after: 10s}}
 assets: {{ETH: [WETH]}}
@@ -81,13 +80,13 @@ chains:
 """
 
 
-async def opened(anvil: Rpc) -> Desk:
-    """Puts it all on a chain."""
+async def opened(anvil: Rpc, folder: Path) -> Desk:
+    """Puts it all on a chain; what is counted of it goes into the folder."""
     market = await Market.opened(Chain(anvil))
     weth, usdc = await market.tokens(("WETH", 18), ("USDC", 6))
     (pair,) = await market.v2_pools((weth, usdc, 1000 * 10**18, 1000 * PRICE * 10**6))
     eth_usd, usdc_usd = await market.feeds((8, PRICE * 10**8, 1, 10**14), (8, 10**8, 1, 10**14))
-    desk = Desk(market, weth, usdc, pair, pair, eth_usd, usdc_usd)
+    desk = Desk(market, weth, usdc, pair, pair, eth_usd, usdc_usd, folder)
     tick = desk.ticks()
     (pool,) = await market.v3_pools((weth, usdc, FEE, sqrt_at(tick) * 1_000_020 // 10**6))
     amounts = (10 * 10**18, 10 * PRICE * 10**6)
@@ -98,10 +97,11 @@ async def opened(anvil: Rpc) -> Desk:
         market.v3_mint(weth, usdc, FEE, (middle - 600, middle + 600), both),
         market.v3_mint(weth, usdc, FEE, (middle - 60_000, middle + 60_000), wide),
     )
-    return Desk(market, weth, usdc, pair, pool, eth_usd, usdc_usd)
+    return Desk(market, weth, usdc, pair, pool, eth_usd, usdc_usd, folder)
 
 
 @asynccontextmanager
 async def desk() -> AsyncIterator[Desk]:
-    async with Anvil() as anvil:
-        yield await opened(anvil)
+    with tempfile.TemporaryDirectory(prefix="desk-") as folder:
+        async with Anvil() as anvil:
+            yield await opened(anvil, Path(folder))
