@@ -189,7 +189,8 @@ def readers(part: str) -> Mapping[str, ModuleType]:
 
 
 @cache
-def _models(part: str) -> dict[str, type[_Kinded]]:
+def models(part: str) -> dict[str, type[_Kinded]]:
+    """The model of an item of this part, by its kind: with the keys that the kind adds."""
     base, _ = PARTS[part]
     if base is not Pool:
         return dict.fromkeys(readers(part), base)
@@ -202,7 +203,7 @@ def _of_its_kind(part: str) -> WrapValidator:
     def validate(value: Any, handler: ValidatorFunctionWrapHandler, info: ValidationInfo[Any]) -> Any:
         if not isinstance(value, dict) or not isinstance(value.get("kind"), str):
             return handler(value)
-        model = _models(part).get(value["kind"])
+        model = models(part).get(value["kind"])
         if model is not None:
             return model.model_validate(value, context=info.context)
         return handler({key: item for key, item in value.items() if key in PARTS[part][0].model_fields})
@@ -212,8 +213,8 @@ def _of_its_kind(part: str) -> WrapValidator:
 
 def _known_kind(part: str) -> AfterValidator:
     def validate(value: _Kinded) -> _Kinded:
-        if value.kind not in _models(part):
-            raise refuse(f"unknown kind; there are: {', '.join(_models(part))}", "kind")
+        if value.kind not in models(part):
+            raise refuse(f"unknown kind; there are: {', '.join(models(part))}", "kind")
         return value
 
     return AfterValidator(validate)
