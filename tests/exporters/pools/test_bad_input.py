@@ -39,7 +39,8 @@ async def nothing_there(at: Desk, text: str) -> str:
 
 
 async def a_v3_pool_for_a_pair(at: Desk, text: str) -> str:
-    return text.replace(at.pair.address, at.pool.address)
+    (pool,) = await at.market.v3_pools((at.weth, at.usdc, 500, 2**96))
+    return text.replace(at.pair.address, pool.address)
 
 
 async def a_token_for_a_pair(at: Desk, text: str) -> str:
@@ -78,7 +79,9 @@ async def test_a_pool_that_is_not_what_it_is_said_to_be(
 
 
 async def a_pair_for_a_v3_pool(at: Desk, text: str) -> str:
-    return text.replace(at.pool.address, at.pair.address)
+    one, other = await at.market.tokens(("ONE", 18), ("TWO", 18))
+    (pair,) = await at.market.v2_pools((one, other, 10**18, 10**18))
+    return text.replace(at.pool.address, pair.address)
 
 
 async def nothing_for_a_v3_pool(at: Desk, text: str) -> str:
