@@ -26,7 +26,7 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def parser() -> argparse.ArgumentParser:
-    about = "Starts a local chain seen through three nodes, the node exporter, Prometheus, Alertmanager, the receiver and a pager."
+    about = "Starts a local chain seen through three nodes and one with pools, the exporters of both, Prometheus, Alertmanager, the receiver and a pager."
     arguments = argparse.ArgumentParser(prog="python -m demo", description=about)
     arguments.add_argument(
         "--once",

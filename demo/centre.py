@@ -18,7 +18,19 @@ from .processes import Part, free_ports, living
 
 NODES = ("alpha", "beta", "gamma")
 CANARIES = ("canary-a", "canary-b", "canary-c")
-PARTS = ("anvil", "fork", "proxy", "pager", "nodes", "receiver", "alertmanager", "prometheus", "grafana")
+PARTS = (
+    "anvil",
+    "fork",
+    "market",
+    "proxy",
+    "pager",
+    "nodes",
+    "pools",
+    "receiver",
+    "alertmanager",
+    "prometheus",
+    "grafana",
+)
 RULES = ROOT / "alerting-rules"
 RUNS = ROOT / ".demo"
 _STATE = "demo.json"
@@ -37,7 +49,7 @@ class Centre:
         self._token = run / "secrets/am_token"
         names = (*PARTS, *NODES, *CANARIES)
         self._ports = dict(ports or zip(names, free_ports(len(names)), strict=True))
-        self.jobs = {name: self.address(name) for name in ("nodes", "receiver", "prometheus", "alertmanager")}
+        self.jobs = {name: self.address(name) for name in ("nodes", "pools", "receiver", "prometheus", "alertmanager")}
 
     @classmethod
     def running(cls, run: Path | None = None) -> Self:
@@ -84,9 +96,9 @@ class Centre:
     def stages(self) -> tuple[tuple[Part, ...], ...]:
         """What may start at once, stage by stage: the chain, then all that look at it and at each other."""
         chains = anvil_part(self._ports["anvil"]), anvil_part(self._ports["fork"], name="fork")
-        first = *chains, self._module("pager", "demo.pager", "--port", str(self._ports["pager"]))
-        rest = self._proxy(), self._nodes(), self._prometheus(), self._alertmanager(), self._receiver()
-        return first, (*rest, *self._grafana())
+        first = *chains, self._module("pager", "demo.pager", "--port", str(self._ports["pager"])), self._market()
+        ours = self._nodes(), self._pools(), self._receiver()
+        return first, (self._proxy(), *ours, self._prometheus(), self._alertmanager(), *self._grafana())
 
     def addresses(self) -> Mapping[str, str]:
         listed = {part.name: self.url(part.name) for stage in self.stages() for part in stage}
@@ -124,6 +136,14 @@ class Centre:
         offered = (f"{name}={self._ports[name]}" for name in (*NODES, *CANARIES))
         upstream = ("--upstream", self.url("anvil"), "--fork", self.url("fork"))
         return self._module("proxy", "demo.proxy", *upstream, "--admin-port", str(self._ports["proxy"]), *offered)
+
+    def _market(self) -> Part:
+        """A chain with pools, which writes the configuration of who reads them."""
+        files = ("--config", str(self._config / "pools.yml"), "--state", str(self.run / "pools.db"))
+        return self._module("market", "demo.pools", "--port", str(self._ports["market"]), *files)
+
+    def _pools(self) -> Part:
+        return self._module("pools", "exporters.pools", *self._own_flags("pools"))
 
     def _nodes(self) -> Part:
         return self._module("nodes", "exporters.nodes", *self._own_flags("nodes"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -11,11 +10,9 @@ import aiohttp
 import yaml
 
 from demo.centre import Centre
-from demo.chain import Rpc
-from demo.processes import Part, Supervisor, free_ports
+from demo.processes import Supervisor
 from demo.until import until
 from demo.views import Views, patiently
-from tests.exporters.pools import desk
 
 READY = (
     "count(occ_target_up) == count(occ_target_up == 1)",
@@ -25,6 +22,7 @@ READY = (
     # Sent again since Alertmanager was first scraped: what came before does not show in a rate.
     "sum(increase(alertmanager_notification_latency_seconds_count[1m])) > 0",
     "rpc_ws_connected == 1",
+    "pool_last_swap_timestamp_seconds > 0",
     "slo:head_freshness:error_ratio_5m >= 0",  # counts only once it has seen enough
 )
 
@@ -39,29 +37,13 @@ async def running(folder: Path) -> AsyncIterator[Centre]:
         chain, others = centre.stages()
         await parts.start(*chain)
         await _configure_all(centre)
-        await parts.start(*others, await _pools(centre))
+        await parts.start(*others)
 
         async def ready() -> bool:
             return all([await views.query(expression) for expression in READY])
 
         await parts.while_running(until(lambda: patiently(ready), 60))
         yield centre
-
-
-async def _pools(centre: Centre) -> Part:
-    """An exporter of pools, which the demo does not start; they are put on its chain, traded with once, and scraped."""
-    (port,) = free_ports(1)
-    config, scraping = centre.run / "config/pools.yml", centre.run / "config/prometheus.yml"
-    async with Rpc(centre.url("anvil")) as chain:
-        at = await desk.opened(chain, centre.run)
-        swap = at.market.v3_swap(10**18, at.weth, at.usdc, desk.FEE)
-        await at.market.chain.send(swap, at.market.v2_swap(10**18, at.weth, at.usdc))
-        config.write_text(at.config().replace("    rpc:", "    confirmations: 2\n    start_block: 0\n    rpc:"))
-    document = yaml.safe_load(scraping.read_text())
-    document["scrape_configs"].append({"job_name": "pools", "static_configs": [{"targets": [f"127.0.0.1:{port}"]}]})
-    scraping.write_text(yaml.safe_dump(document))
-    command: list[str | Path] = [sys.executable, "-m", "exporters.pools", "--config", str(config)]
-    return Part("pools", [*command, "--web.listen-address", f"127.0.0.1:{port}"], f"http://127.0.0.1:{port}/-/ready")
 
 
 async def _configure_all(centre: Centre) -> None:

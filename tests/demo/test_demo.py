@@ -100,7 +100,7 @@ async def demo(*arguments: str, **environment: str) -> AsyncIterator[Run]:
 async def test_once_drives_one_fault_to_its_verified_recovery() -> None:
     async with demo("--once") as run:
         await run.until_it_says("since fault")
-        assert len(run.groups) == 8
+        assert len(run.groups) == 10
         code = await run.end(within=150)
         assert code == 0, run.said
         rows = re.findall(r"^ +(before|[\d.]+)  (.+?)(?:  .*)?$", run.said, re.MULTILINE)
@@ -108,7 +108,7 @@ async def test_once_drives_one_fault_to_its_verified_recovery() -> None:
         seconds = [float(when) for when, _ in rows[3:]]
         assert seconds == sorted(seconds)
         assert "PASS: NodeLagging for local/beta reached the receiver" in run.said
-        assert "all 8 parts have ended" in run.said
+        assert "all 10 parts have ended" in run.said
         assert "\x1b" not in run.said
         assert run.left() == set()
 
@@ -117,7 +117,7 @@ async def test_ctrl_c_is_the_normal_end_and_leaves_nothing() -> None:
     async with demo("--time-scale", "5") as run:
         await run.until_it_says("Ctrl-C ends it.")
         assert "time scale    5:" in run.said
-        assert len(run.groups) == 8
+        assert len(run.groups) == 10
         folder = run.folder
         run.process.send_signal(signal.SIGINT)
         assert await run.end() == 0
@@ -149,7 +149,7 @@ async def test_drills_pass_on_the_running_demo() -> None:
 async def test_no_part_outlives_the_supervisor(number: signal.Signals, code: int) -> None:
     async with demo() as run:
         await run.until_it_says("anvil         ready", "proxy         ready")
-        assert len(run.groups) == 8
+        assert len(run.groups) == 10
         run.process.send_signal(number)
         assert await run.end() == code
         assert await until(run.none_left, within=30)
