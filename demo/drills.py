@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 
 from .centre import CANARIES, NODES
 from .faults import Fault
+from .pools import CHAIN as POOLS
+from .pools import DEPEGGED, SILENT
 from .settings import CHAIN
 
 ALPHA, BETA, GAMMA = NODES
@@ -17,7 +19,8 @@ Alert = tuple[str, str]
 class Drill:
     """A fault, and what must come of it.
 
-    `breaks` is the fault of each node and canary; `halts` whether the chain itself makes no block meanwhile. `fires` must
+    `breaks` is the fault of each node and canary; `halts` whether the chain itself makes no block meanwhile; `market` a fault
+    of the chain with the pools (`pools.py`). `fires` must
     reach the receiver within `threshold` seconds, which are real, plus `rules` seconds, which are those of the shipped
     rules and divided by the demo's time scale. `pages` of those must reach the pager. `mutes` must fire and reach nobody.
     What `follows` may fire as well; anything else must not.
@@ -28,6 +31,7 @@ class Drill:
     fires: frozenset[Alert]
     breaks: Mapping[str, Fault] = field(default_factory=dict)
     halts: bool = False
+    market: str = ""
     pages: frozenset[str] = frozenset()
     mutes: frozenset[Alert] = frozenset()
     follows: frozenset[str] = frozenset()
@@ -100,5 +104,21 @@ DRILLS = (
         fires=frozenset({("EgressDown", "egress")}),
         pages=frozenset({"EgressDown"}),
         mutes=frozenset({("NodeDown", _node(ALPHA)), ("ChainBlind", CHAIN)}),
+    ),
+    Drill(
+        "oracle-silent",
+        "WETH's oracle says nothing more",
+        market=SILENT,
+        fires=frozenset({("OracleStale", f"{POOLS}/weth-usd")}),
+        pages=frozenset({"OracleStale"}),
+        threshold=40,
+    ),
+    Drill(
+        "depeg",
+        "USDC is 1.5 % less than a dollar",
+        market=DEPEGGED,
+        fires=frozenset({("StablecoinDepegged", f"{POOLS}/usdc-usd")}),
+        pages=frozenset({"StablecoinDepegged"}),
+        threshold=15,
     ),
 )

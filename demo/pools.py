@@ -2,7 +2,7 @@
 
 python -m demo.pools --port 9000 --config pools.yml --state pools.db
 
-It writes the pools exporter's configuration once all is there, and then GET /-/ready answers.
+It writes the pools exporter's configuration once all is there, and then GET /-/ready answers. PUT /fault/NAME breaks something.
 """
 
 import argparse
@@ -31,10 +31,14 @@ DEPTH = 5_000_000
 """Dollars on each side of a pool."""
 
 FEE = 3000
-HEARTBEAT = "60s"
-FEED_SECONDS = 10
+HEARTBEAT = "20s"
+FEED_SECONDS = 5
 ONE = 10**8
 """What a feed answers for a dollar."""
+
+SILENT, DEPEGGED = "oracle-silent", "depeg"
+FAULTS = (SILENT, DEPEGGED)
+"""What PUT /fault/NAME begins, and DELETE /fault ends: WETH's feed says nothing more; USDC's says 1.5 % less than a dollar."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +61,7 @@ class Desk:
         self.traded: list[Traded] = []
         self._chance = random.Random(1)
         self._sold: dict[str, int] = {}
+        self.fault = ""
 
     @classmethod
     async def opened(cls, anvil: Anvil) -> "Desk":
@@ -122,12 +127,14 @@ class Desk:
         return self.market.v2_swap(*terms) if pool == "v2" else self.market.v3_swap(*terms, FEE)
 
     async def answer(self) -> None:
-        """The feeds say again what they said."""
+        """The feeds say what there is to say."""
+        told = {symbol: dollars * ONE for symbol, (_, dollars) in TOKENS.items()}
+        if self.fault == SILENT:
+            del told["WETH"]
+        if self.fault == DEPEGGED:
+            told["USDC"] = told["USDC"] * 985 // 1000
         await self.market.chain.send(
-            *(
-                self.feeds[symbol].aggregator.to("updateAnswer", dollars * ONE)
-                for symbol, (_, dollars) in TOKENS.items()
-            )
+            *(self.feeds[symbol].aggregator.to("updateAnswer", answer) for symbol, answer in told.items())
         )
 
     def write(self, config: Path, url: str, state: Path) -> None:
@@ -167,7 +174,7 @@ class Desk:
 
     def _feed(self, symbol: str, name: str) -> dict[str, Any]:
         terms = {"name": name, "kind": "chainlink", "address": self.feeds[symbol].proxy.address}
-        return {**terms, "base": symbol, "quote": "USD", "heartbeat": HEARTBEAT, "grace": "30s"}
+        return {**terms, "base": symbol, "quote": "USD", "heartbeat": HEARTBEAT, "grace": "5s"}
 
     @staticmethod
     def _both(each: Traded) -> list[dict[str, Any]]:
@@ -195,7 +202,7 @@ async def run(port: int, config: Path, state: Path) -> None:
     async with Anvil() as anvil:
         desk = await Desk.opened(anvil)
         desk.write(config, anvil.url, state)
-        async with _ready(port):
+        async with _served(desk, port):
             for second in range(2**31):
                 await desk.trade()
                 if second % FEED_SECONDS == 0:
@@ -204,12 +211,21 @@ async def run(port: int, config: Path, state: Path) -> None:
 
 
 @contextlib.asynccontextmanager
-async def _ready(port: int) -> AsyncIterator[None]:
-    async def answer(_request: web.Request) -> web.Response:
+async def _served(desk: Desk, port: int) -> AsyncIterator[None]:
+    async def ready(_request: web.Request) -> web.Response:
         return web.Response(text="ready\n")
 
+    async def fault(request: web.Request) -> web.Response:
+        name = request.match_info.get("name", "")
+        if name and name not in FAULTS:
+            raise web.HTTPNotFound(text=f"there are: {', '.join(FAULTS)}\n")
+        desk.fault = name
+        return web.Response()
+
     app = web.Application()
-    app.router.add_get("/-/ready", answer)
+    app.router.add_get("/-/ready", ready)
+    app.router.add_put("/fault/{name}", fault)
+    app.router.add_delete("/fault", fault)
     runner = web.AppRunner(app)
     await runner.setup()
     try:

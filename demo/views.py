@@ -93,6 +93,12 @@ class Views:
         async with self._session.delete(f"{self._centre.url('proxy')}/nodes/{node}/fault"):
             pass
 
+    async def set_market_fault(self, name: str) -> None:
+        """A fault of the chain with the pools; none by an empty name."""
+        url = f"{self._centre.url('market')}/fault"
+        async with self._session.put(f"{url}/{name}") if name else self._session.delete(url):
+            pass
+
     async def chain(self, method: str, *params: object) -> Any:
         """Asks, or tells, the local chain itself."""
         question = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}

@@ -125,7 +125,7 @@ async def test_ctrl_c_is_the_normal_end_and_leaves_nothing() -> None:
         assert not folder.exists()
 
 
-DRILLS = ("lag", "egress-loss")
+DRILLS = ("lag", "egress-loss", "oracle-silent", "depeg")
 """One in which a value says it, and one in which a single page stands for many."""
 
 
