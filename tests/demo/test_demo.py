@@ -126,7 +126,7 @@ async def test_ctrl_c_is_the_normal_end_and_leaves_nothing() -> None:
 
 
 DRILLS = ("lag", "egress-loss", "oracle-silent", "depeg")
-"""One in which a value says it, and one in which a single page stands for many."""
+"""One in which a value says it, one in which a single page stands for many, and those of the pools."""
 
 
 @pytest.mark.timeout(600)  # more than its own deadlines together
