@@ -24,7 +24,7 @@ def _import_seconds(python: str, module: str) -> float:
     return float(done.stdout)
 
 
-def _resident(pid: int) -> int:
+def resident(pid: int) -> int:
     pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE")
 
@@ -34,7 +34,7 @@ def _web3_resident(python: str) -> int:
     with subprocess.Popen([python, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         process.stdout.readline()
-        size = _resident(process.pid)
+        size = resident(process.pid)
         process.communicate()
     return size
 
@@ -46,13 +46,13 @@ def _exporter_resident() -> int:
     environment = {**os.environ, "ALCHEMY_KEY": "not-a-real-key"}
     with subprocess.Popen(command, cwd=ROOT, env=environment) as process:
         try:
-            _until_ready(f"http://127.0.0.1:{port}/-/ready")
-            return _resident(process.pid)
+            until_ready(f"http://127.0.0.1:{port}/-/ready")
+            return resident(process.pid)
         finally:
             process.terminate()
 
 
-def _until_ready(url: str) -> None:
+def until_ready(url: str) -> None:
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
         try:
@@ -66,7 +66,7 @@ def _until_ready(url: str) -> None:
 def run() -> Result:
     """Memory of one process each, import times as a median of rounds."""
     peers = python_with_peers()
-    resident = statistics.median(_exporter_resident() / _web3_resident(peers) for _ in range(3))
+    memory = statistics.median(_exporter_resident() / _web3_resident(peers) for _ in range(3))
     imports = statistics.median(
         _import_seconds(sys.executable, "exporters.nodes.__main__") / _import_seconds(peers, "web3")
         for _ in range(ROUNDS)
@@ -74,5 +74,5 @@ def run() -> Result:
     return Result(
         12,
         "nodes: RSS when ready with the example config, and import time, against `import web3`",
-        (Part("RSS:", resident, 0.9, at_least=False), Part("import:", imports, 0.5, at_least=False)),
+        (Part("RSS:", memory, 0.9, at_least=False), Part("import:", imports, 0.5, at_least=False)),
     )

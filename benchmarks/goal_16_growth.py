@@ -7,12 +7,33 @@ import gc
 import statistics
 import time
 import tracemalloc
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
-from benchmarks.exporting import exporter
+from benchmarks import depths
+from benchmarks.exporting import exchanges, exporter
 from benchmarks.harness import ROUNDS, Part, Result
 from benchmarks.nodes import nodes
+from exporters.exchange.checks import LOOK_SECONDS, order_book
+from occ.poller import Poller
+from occ.process import settle
 
 FEW, MANY = 50, 500
+FEW_BOOKS, MANY_BOOKS = 20, 200
+SECONDS = 3.0
+_TO_TAKE_ALL = 120.0
+"""Seconds in which all books are there."""
+
+
+def _per_target(held: list[int], count: int) -> float:
+    """What ten times as many targets hold by what `count` of them do, of which that of none is taken off; `held` is of one, of
+    few and of many.
+    """
+    one, few, many = held
+    return (many - one) / (few - one) * (count - 1) / (10 * count - 1) * 10
+
+
+# --- nodes -----------------------------------------------------------------------------------------------------------
 
 
 async def _cpu(few: list[str], many: list[str]) -> float:
@@ -44,14 +65,75 @@ async def _memory(urls: list[str]) -> int:
     return size
 
 
+# --- books -----------------------------------------------------------------------------------------------------------
+
+
+@asynccontextmanager
+async def _following(at: depths.Venue, books: int) -> AsyncIterator[Poller]:
+    """An exporter that follows so many books, named by their number at the venue, once all are on its page."""
+    who = str(books)
+    text = depths.config(at.base_url(who), books, order_book.Options().depth)
+    async with exchanges(text) as poller, asyncio.TaskGroup() as tasks:
+        running = tasks.create_task(poller.run())
+        before = await at.count("snapshots", who)
+        async with asyncio.timeout(_TO_TAKE_ALL):
+            while await at.count("snapshots", who) - before < books:  # noqa: ASYNC110 - nor has the venue
+                await asyncio.sleep(LOOK_SECONDS)
+            await at.tell(who)
+            while poller.render().count(b"\nexchange_depth_usd{") < 10 * books:  # noqa: ASYNC110 - a page has no event
+                await asyncio.sleep(LOOK_SECONDS)
+            await at.tell()
+        yield poller
+        running.cancel()
+
+
+async def _book_cpu(at: depths.Venue) -> float:
+    async with _following(at, FEW_BOOKS) as few, _following(at, MANY_BOOKS) as many:
+        settle()
+        found = []
+        for _ in range(ROUNDS):
+            spent = []
+            for books, poller in ((FEW_BOOKS, few), (MANY_BOOKS, many)):
+                await at.tell(str(books))
+                await asyncio.sleep(2 * LOOK_SECONDS)
+                began = time.process_time()
+                await asyncio.sleep(SECONDS)
+                poller.render()
+                spent.append(time.process_time() - began)
+            found.append(spent[1] / spent[0])
+    return statistics.median(found)
+
+
+async def _book_memory(at: depths.Venue, books: int) -> int:
+    """Bytes that an exporter of so many books holds; the venue has the same markets however many are followed."""
+    gc.collect()
+    tracemalloc.start()
+    async with _following(at, books):
+        gc.collect()
+        size, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    return size
+
+
+# --- both ------------------------------------------------------------------------------------------------------------
+
+
 def run() -> Result:
-    """CPU of a cycle with its page, and heap, of 500 nodes by those of 50; the heap of none is taken off both."""
+    """CPU and heap of ten times as many by those of few: nodes by the cycle, books by the seconds in which they are followed."""
     with nodes(MANY) as urls:
         cpu = asyncio.run(_cpu(urls[:FEW], urls))
-        one, few, many = (asyncio.run(_memory(urls[:count])) for count in (1, FEW, MANY))
-    memory = (many - one) / (few - one) * (FEW - 1) / (MANY - 1) * MANY / FEW
+        held = [asyncio.run(_memory(urls[:count])) for count in (1, FEW, MANY)]
+    with depths.venue(MANY_BOOKS) as at:
+        book_cpu = asyncio.run(_book_cpu(at))
+        books_held = [asyncio.run(_book_memory(at, count)) for count in (1, FEW_BOOKS, MANY_BOOKS)]
     return Result(
         16,
-        f"growth of nodes from {FEW} to {MANY}: CPU of a cycle with its page, heap per target",
-        (Part("CPU:", cpu, 11, at_least=False), Part("memory:", memory, 10, at_least=False)),
+        f"growth of nodes from {FEW} to {MANY}: CPU of a cycle with its page, heap per target; of books from {FEW_BOOKS} to "
+        f"{MANY_BOOKS}, followed at 10 messages a second each: CPU, heap per target",
+        (
+            Part("CPU:", cpu, 11, at_least=False),
+            Part("memory:", _per_target(held, FEW), 10, at_least=False),
+            Part("books, CPU:", book_cpu, 11, at_least=False),
+            Part("books, memory:", _per_target(books_held, FEW_BOOKS), 10, at_least=False),
+        ),
     )

@@ -6,6 +6,7 @@ import argparse
 import sys
 from itertools import groupby
 
+from demo.engine.families import FAMILIES as ENGINE_FAMILIES
 from exporters.exchange.declared import FAMILIES as EXCHANGE_FAMILIES
 from exporters.nodes.__main__ import FAMILIES as NODES_FAMILIES
 from exporters.pools.__main__ import ALL_FAMILIES as POOLS_FAMILIES
@@ -17,6 +18,7 @@ PARTS = {
     "Nodes": NODES_FAMILIES,
     "Exchange": EXCHANGE_FAMILIES,
     "Pools": POOLS_FAMILIES,
+    "The desk's own engine": ENGINE_FAMILIES,
     "Receiver": RECEIVER_FAMILIES,
 }
 

@@ -6,20 +6,27 @@ import argparse
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import cast
 
 from exporters.exchange.config import ExchangeConfig
 from exporters.nodes.config import NodesConfig
 from exporters.pools.config import PoolsConfig
 from occ.config import ExporterConfig, Loaded, Model, load
-from occ.document import Loc, dotted
+from occ.document import Loc
 from occ.errors import ConfigError, Problem
+from receiver.catalogue import Catalogue
 from receiver.config import ReceiverConfig
+from receiver.policy import Policy
+from receiver.rulebook import dead_ends
 
+# What the receiver's file names is checked together with it; here it is also checked where no file names it yet.
 MODELS: Mapping[str, type[Model]] = {
     "nodes": NodesConfig,
     "exchange": ExchangeConfig,
     "pools": PoolsConfig,
     "receiver": ReceiverConfig,
+    "actions": Catalogue,
+    "policy": Policy,
 }
 
 # What a chain is, wherever it is named.
@@ -40,7 +47,7 @@ def check(folder: Path, *, secrets: bool = True) -> tuple[dict[Path, Loaded[Mode
             valid[path] = load(path, model, secrets=secrets)
         except ConfigError as error:
             problems += error.problems
-    return valid, problems + list(disagreements(valid))
+    return valid, list(dict.fromkeys([*problems, *disagreements(valid)]))
 
 
 def disagreements(files: Mapping[Path, Loaded[Model]]) -> Iterator[Problem]:
@@ -51,11 +58,11 @@ def disagreements(files: Mapping[Path, Loaded[Model]]) -> Iterator[Problem]:
         for loc, key, value in _identities(loaded.config):
             first, said = chains.setdefault(key, (path, value))
             if said != value:
-                yield _problem(path, loaded, loc, f"{key[0]} is said to have another {key[1]} in {first.name}")
+                yield loaded.problem(loc, f"{key[0]} is said to have another {key[1]} in {first.name}")
         for loc, alias, base in _aliases(loaded.config):
             first, meant = bases.setdefault(alias, (path, base))
             if meant != base:
-                yield _problem(path, loaded, loc, f"{alias} is an alias of {meant} in {first.name}")
+                yield loaded.problem(loc, f"{alias} is an alias of {meant} in {first.name}")
 
 
 def _identities(config: Model) -> Iterator[tuple[Loc, tuple[str, str], object]]:
@@ -73,9 +80,11 @@ def _aliases(config: Model) -> Iterator[tuple[Loc, str, str]]:
                 yield ("assets", base), alias, base
 
 
-def _problem(path: Path, loaded: Loaded[Model], loc: Loc, message: str) -> Problem:
-    line = next(loaded.lines[loc[:n]] for n in range(len(loc), -1, -1) if loc[:n] in loaded.lines)
-    return Problem(str(path), line, dotted(loc), message)
+def notes(files: Mapping[Path, Loaded[Model]]) -> Iterator[Problem]:
+    """What is valid, and still not what anybody would want."""
+    for loaded in files.values():
+        if isinstance(loaded.config, Policy):
+            yield from dead_ends(cast("Loaded[Policy]", loaded))
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -83,7 +92,8 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="occ check-config",
         description="Check the configuration files of a folder, each by itself and all together: the same name means the "
-        "same chain and the same asset everywhere. A file is named after its process, as nodes.yml or nodes-asia.yml.",
+        "same chain and the same asset everywhere, and the policy fits the actions. A file is named after its process, as "
+        "nodes.yml or nodes-asia.yml; actions.yml and policy.yml are the receiver's.",
         epilog="Exit codes: 0 all are valid, 2 something is wrong.",
     )
     parser.add_argument("folder", type=Path, metavar="FOLDER", help="where the files are, as config/")
@@ -98,5 +108,6 @@ def main(argv: list[str] | None = None) -> int:
         problems = [Problem(str(given.folder), None, "", "there is no configuration file here")]
     wrong = {problem.file for problem in problems}
     sys.stdout.write("".join(f"{path}: valid\n" for path in valid if str(path) not in wrong))
+    sys.stdout.write("".join(f"note: {note}\n" for note in notes(valid)))
     sys.stderr.write("".join(f"{problem}\n" for problem in problems))
     return 2 if problems else 0

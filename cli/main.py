@@ -14,13 +14,14 @@ from occ import __version__
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A command: the module that has its `main(argv) -> int`, imported only when it is run."""
+    """A command: the module that has its `main(argv) -> int`, or what it is called there, imported only when it is run."""
 
     module: str
     help: str
+    function: str = "main"
 
     def run(self, argv: list[str]) -> int:
-        main: Callable[[list[str]], int] = importlib.import_module(self.module).main
+        main: Callable[[list[str]], int] = getattr(importlib.import_module(self.module), self.function)
         return main(argv)
 
 
@@ -29,6 +30,15 @@ COMMANDS = {
     "exchange": Command("exporters.exchange.__main__", "exporter: exchange feeds, books and market quality"),
     "pools": Command("exporters.pools.__main__", "exporter: pools, oracles and positions on chain"),
     "receiver": Command("receiver.main", "takes alerts from Alertmanager, keeps and shows them"),
+    "audit": Command("cli.audit", "take the receiver's audit out, and verify it offline with the public key alone"),
+    "database": Command("cli.database", "copy the receiver's database while it runs, or put a copy back"),
+    "login": Command("cli.session", "log in at the receiver", "login"),
+    "logout": Command("cli.session", "end the session at the receiver", "logout"),
+    "password": Command("cli.session", "print the hash of a password for policy.yml's people", "password"),
+    "actions": Command("cli.actions", "what can be done: list, plan, run, approve, watch and all the rest"),
+    "freeze": Command("cli.freeze", "stop actions from starting", "freeze"),
+    "unfreeze": Command("cli.freeze", "say that a freeze may end", "unfreeze"),
+    "freezes": Command("cli.freeze", "what is frozen now", "freezes"),
     "check-config": Command("cli.check_config", "check all configuration files of a folder together"),
     "drill": Command("demo.drilling", "break the running demo on purpose, and judge the alerts that come of it"),
     "dashboards": Command("cli.dashboards", "generate the Grafana boards, check them, or write what a Grafana needs"),

@@ -57,6 +57,10 @@ def board(rules: Rules) -> Board:
     )
 
 
+def _limit(threshold: str) -> Query:
+    return Query(q.bound(threshold), "{{chain}} limit")
+
+
 def _verdict(rules: Rules) -> list[Panel]:
     blind, few, stalled, down = rules["ChainBlind"], rules["ChainFewNodes"], rules["ChainStalled"], rules["NodeDown"]
     return [
@@ -107,13 +111,13 @@ def _heads(rules: Rules) -> list[Panel]:
             Header("Lag in blocks", "How many blocks is each node behind the head that others agree on?", (lagging,)),
             Scale(Unit.BLOCKS),
             Query(q.lag_blocks(), _NODE),
-            bound=q.bound("lag_blocks"),
+            bounds=[_limit("lag_blocks")],
         ),
         timeseries(
             Header("Lag in time", "How much older is each node's head than that one?", (lagging,)),
             Scale(Unit.SECONDS),
             Query(q.lag_seconds(), _NODE),
-            bound=q.bound("lag_seconds"),
+            bounds=[_limit("lag_seconds")],
         ),
         timeseries(
             Header("Ahead", "How many blocks is each node above that head?", (rules["NodeAhead"],)),
@@ -148,7 +152,7 @@ def _histories(rules: Rules) -> list[Panel]:
             Header("Reorgs", f"How many reorgs did each node tell of in {q.REORGS}?", (rules["NodeReorgs"],)),
             Scale(Unit.COUNT),
             Query(q.reorgs(), _NODE),
-            bound=q.bound("reorgs_per_hour"),
+            bounds=[_limit("reorgs_per_hour")],
         ),
         timeseries(
             Header("Blocks replaced", f"How many blocks did the nodes take back in {q.LATELY}?", (rules["DeepReorg"],)),
@@ -190,7 +194,7 @@ def _speed(rules: Rules) -> list[Panel]:
             Header("Slowest node", "How long did each node's last request take?", (slow,)),
             Scale(Unit.SECONDS),
             Query(q.last_request_seconds(), _NODE),
-            bound=q.bound("request_seconds"),
+            bounds=[_limit("request_seconds")],
         ),
         timeseries(
             Header("Head arrival", "How long after a block's own time do 95 % of the heads arrive at most?", (late,)),
@@ -202,7 +206,7 @@ def _speed(rules: Rules) -> list[Panel]:
             Header("Latest arrival", "How late did each node tell its newest head?", (late,)),
             Scale(Unit.SECONDS),
             Query(q.last_arrival_seconds(), _NODE),
-            bound=q.bound("arrival_delay_seconds"),
+            bounds=[_limit("arrival_delay_seconds")],
             width=4,
         ),
         bar_gauge(
@@ -259,7 +263,7 @@ def _shape(rules: Rules) -> list[Panel]:
             Header("Peers", "How many peers does each node have?", (rules["NodeFewPeers"],)),
             Scale(Unit.COUNT),
             Query(q.peers(), _NODE),
-            bound=q.bound("peers"),
+            bounds=[_limit("peers")],
         ),
         timeseries(
             Header("Transaction pool", "How many transactions wait in each node's pool?", (stalled,)),
@@ -285,7 +289,7 @@ def _shape(rules: Rules) -> list[Panel]:
             ),
             Scale(Unit.BLOCKS),
             Query(q.finality_lag(), _NODE),
-            bound=q.bound("finality_lag_blocks"),
+            bounds=[_limit("finality_lag_blocks")],
         ),
         state_timeline(
             Header("Syncing", "Which nodes are still catching up?", (rules["NodeSyncing"],)),

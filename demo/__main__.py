@@ -26,7 +26,10 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def parser() -> argparse.ArgumentParser:
-    about = "Starts a local chain seen through three nodes and one with pools, the exporters of both, Prometheus, Alertmanager, the receiver and a pager."
+    about = (
+        "Starts a local chain seen through three nodes, three trading venues, a chain with pools, the exporters of all three, "
+        "Prometheus, Alertmanager, the receiver and a pager."
+    )
     arguments = argparse.ArgumentParser(prog="python -m demo", description=about)
     arguments.add_argument(
         "--once",
@@ -120,6 +123,7 @@ class Demo:
         self._progress.told("rules", State.STARTING)
         await self._seen("nodes", views.all_scraped)
         await self._seen("nodes", views.nodes_up)
+        await self._seen("exchange", views.venues_up)
         self._centre.write_rules()
         self._supervisor.children["prometheus"].signal(signal.SIGHUP)
         await self._seen("prometheus", views.rules_loaded)

@@ -15,22 +15,28 @@ from . import grafana, parts, settings, timescale
 from .chain import anvil_part
 from .parts import ROOT, locate, web_assets
 from .processes import Part, free_ports, living
+from .venue.binance.venue import ACCOUNTS
 
 NODES = ("alpha", "beta", "gamma")
 CANARIES = ("canary-a", "canary-b", "canary-c")
+VENUES = {"binance": "binance", "bourse": "binance", "kraken": "kraken"}
+"""Three venues by name, and what each speaks."""
 PARTS = (
     "anvil",
     "fork",
     "market",
     "proxy",
     "pager",
+    "venues",
     "nodes",
+    "exchange",
     "pools",
     "receiver",
     "alertmanager",
     "prometheus",
     "grafana",
 )
+SCRAPED = ("nodes", "exchange", "pools", "receiver", "prometheus", "alertmanager")
 RULES = ROOT / "alerting-rules"
 RUNS = ROOT / ".demo"
 _STATE = "demo.json"
@@ -47,9 +53,10 @@ class Centre:
         self.run, self.scale = run, scale
         self.logs, self._config = run / "logs", run / "config"
         self._token = run / "secrets/am_token"
+        self._venue_key, self._venue_secret = run / "secrets/venue_key", run / "secrets/venue_secret"
         names = (*PARTS, *NODES, *CANARIES)
         self._ports = dict(ports or zip(names, free_ports(len(names)), strict=True))
-        self.jobs = {name: self.address(name) for name in ("nodes", "pools", "receiver", "prometheus", "alertmanager")}
+        self.jobs = {name: self.address(name) for name in SCRAPED}
 
     @classmethod
     def running(cls, run: Path | None = None) -> Self:
@@ -79,8 +86,9 @@ class Centre:
         """The run's folder: configuration, and a token that only this user can read."""
         for folder in (self.run, self.logs, self._config / "rules", self._token.parent):
             folder.mkdir(parents=True, mode=0o700)
-        self._token.touch(mode=0o600)
-        self._token.write_text(secrets.token_urlsafe(32))
+        for file, text in self._secrets().items():
+            file.touch(mode=0o600)
+            file.write_text(text)
         for name, document in self._documents().items():
             self._write(name, document)
         if self._shows_boards:
@@ -96,19 +104,32 @@ class Centre:
     def stages(self) -> tuple[tuple[Part, ...], ...]:
         """What may start at once, stage by stage: the chain, then all that look at it and at each other."""
         chains = anvil_part(self._ports["anvil"]), anvil_part(self._ports["fork"], name="fork")
-        first = *chains, self._module("pager", "demo.pager", "--port", str(self._ports["pager"])), self._market()
-        ours = self._nodes(), self._pools(), self._receiver()
-        return first, (self._proxy(), *ours, self._prometheus(), self._alertmanager(), *self._grafana())
+        pager = self._module("pager", "demo.pager", "--port", str(self._ports["pager"]))
+        first = *chains, self._market(), self._venues(), pager
+        exporters = (self._exporter(name) for name in ("nodes", "exchange", "pools"))
+        ours = self._proxy(), *exporters, self._receiver()
+        return first, (*ours, self._prometheus(), self._alertmanager(), *self._grafana())
 
     def addresses(self) -> Mapping[str, str]:
         listed = {part.name: self.url(part.name) for stage in self.stages() for part in stage}
         return {**listed, "rules": self.url("prometheus") + "/api/v1/rules"}
+
+    def _secrets(self) -> Mapping[Path, str]:
+        reader = next(account for account in ACCOUNTS if not account.trades)
+        return {
+            self._token: secrets.token_urlsafe(32),
+            self._venue_key: reader.api_key,
+            self._venue_secret: reader.secret,
+        }
 
     def _documents(self) -> Mapping[str, dict[str, Any]]:
         own, prometheus, alertmanager = (self.url(name) for name in ("receiver", "prometheus", "alertmanager"))
         return {
             "nodes.yml": settings.nodes(
                 {name: self.address(name) for name in NODES}, {name: self.url(name) for name in CANARIES}
+            ),
+            "exchange.yml": settings.exchange(
+                {name: f"{self.url('venues')}/{name}" for name in VENUES}, VENUES, self._venue_key, self._venue_secret
             ),
             "receiver.yml": settings.receiver(
                 self.run / "receiver.db", self._token, own=own, prometheus=prometheus, alertmanager=alertmanager
@@ -142,14 +163,18 @@ class Centre:
         files = ("--config", str(self._config / "pools.yml"), "--state", str(self.run / "pools.db"))
         return self._module("market", "demo.pools", "--port", str(self._ports["market"]), *files)
 
-    def _pools(self) -> Part:
-        return self._module("pools", "exporters.pools", *self._own_flags("pools"))
+    def _venues(self) -> Part:
+        served = (word for name, kind in VENUES.items() for word in ("--venue", f"{name}={kind}"))
+        # As deep as DepthThin wants it of a venue that is well.
+        deep = "--symbols", "4", "--clip", "300000"
+        return self._module("venues", "demo.venue", "--port", str(self._ports["venues"]), *deep, *served)
 
-    def _nodes(self) -> Part:
-        return self._module("nodes", "exporters.nodes", *self._own_flags("nodes"))
+    def _exporter(self, name: str) -> Part:
+        return self._module(name, f"exporters.{name}", *self._own_flags(name))
 
     def _receiver(self) -> Part:
-        return self._module("receiver", "receiver", *self._own_flags("receiver"))
+        # On loopback, and nobody can act: there is no policy yet.
+        return self._module("receiver", "receiver", *self._own_flags("receiver"), "--without-login")
 
     def _module(self, name: str, module: str, *flags: str) -> Part:
         return self._part(name, [sys.executable, "-m", module, *flags])

@@ -22,7 +22,6 @@ from .until import until
 from .views import Views, patiently
 
 HEALTHY_WITHIN = 120.0
-RECOVERED_WITHIN = 120.0
 LOOKS_EVERY = 0.2
 AFTERMATH = 4.0
 """Seconds for which it is watched on, once all that must fire has: what else might come."""
@@ -81,12 +80,16 @@ class Exercise:
         try:
             for name, fault in self._drill.breaks.items():
                 await self._views.set_fault(name, fault)
+            for name, (kind, particulars) in self._drill.venues.items():
+                await self._views.set_venue_fault(name, kind, **particulars)
             if self._drill.halts:
                 await self._views.chain("evm_setIntervalMining", 0)
             if self._drill.market:
                 await self._views.set_market_fault(self._drill.market)
             yield
         finally:
+            for name in self._drill.venues:
+                await self._views.clear_venue(name)
             for name in self._drill.breaks:
                 await self._views.clear_fault(name)
             if self._drill.halts:
@@ -126,7 +129,7 @@ class Exercise:
         """Seconds until all is as it was; None where that was not seen in time."""
         ended = time.monotonic()
         try:
-            await until(lambda: patiently(lambda: healthy(self._views)), RECOVERED_WITHIN, every=LOOKS_EVERY)
+            await until(lambda: patiently(lambda: healthy(self._views)), self._drill.recovers, every=LOOKS_EVERY)
         except TimeoutError:
             return None
         return time.monotonic() - ended
@@ -148,7 +151,7 @@ class Exercise:
         for alert in sorted(alert for alert in seen.paged if alert[0] not in drill.pages | drill.follows):
             yield f"{_said(alert)} must not have paged"
         if recovered is None:
-            yield f"not healthy again after {RECOVERED_WITHIN:.0f} s"
+            yield f"not healthy again after {drill.recovers:.0f} s"
 
 
 def _said(alert: Alert) -> str:
@@ -156,10 +159,15 @@ def _said(alert: Alert) -> str:
 
 
 async def healthy(views: Views) -> bool:
-    """Nothing fires but the Watchdog, nowhere; every node is up."""
+    """Nothing fires but the Watchdog, nowhere, nor is about to; every node and venue is up, and all of them is read."""
     firing = {name for name, _ in await views.firing()}
     open_ones = {each["alertname"] for each in await views.episodes() if each["status"] == "firing"}
-    return firing == open_ones == {WATCHDOG} and await views.nodes_up()
+    return (
+        firing == open_ones == {WATCHDOG}
+        and await views.nodes_up()
+        and await views.venues_up()
+        and await views.settled()
+    )
 
 
 # --- as a command ----------------------------------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from .centre import CANARIES, NODES
+from .centre import CANARIES, NODES, VENUES
 from .faults import Fault
 from .pools import CHAIN as POOLS
 from .pools import DEPEGGED, SILENT
@@ -14,22 +14,26 @@ ALPHA, BETA, GAMMA = NODES
 Alert = tuple[str, str]
 """Name and entity."""
 
+VenueFault = tuple[str, Mapping[str, str]]
+"""Its name, and its particulars: of which symbol, how bad."""
+
 
 @dataclass(frozen=True)
 class Drill:
     """A fault, and what must come of it.
 
-    `breaks` is the fault of each node and canary; `halts` whether the chain itself makes no block meanwhile; `market` a fault
-    of the chain with the pools (`pools.py`). `fires` must
-    reach the receiver within `threshold` seconds, which are real, plus `rules` seconds, which are those of the shipped
-    rules and divided by the demo's time scale. `pages` of those must reach the pager. `mutes` must fire and reach nobody.
-    What `follows` may fire as well; anything else must not.
+    `breaks` is the fault of each node and canary, `venues` that of each venue, `market` that of the chain with the pools
+    (`pools.py`); `halts` whether the chain itself makes no block meanwhile. `fires` must reach the receiver within
+    `threshold` seconds, which are real, plus `rules` seconds, which are those of the shipped rules and divided by the demo's
+    time scale. `pages` of those must reach the pager. `mutes` must fire and reach nobody. What `follows` may fire as well;
+    anything else must not. All is as it was `recovers` seconds after the end of the fault, at most.
     """
 
     name: str
     story: str
     fires: frozenset[Alert]
     breaks: Mapping[str, Fault] = field(default_factory=dict)
+    venues: Mapping[str, VenueFault] = field(default_factory=dict)
     halts: bool = False
     market: str = ""
     pages: frozenset[str] = frozenset()
@@ -37,6 +41,7 @@ class Drill:
     follows: frozenset[str] = frozenset()
     threshold: float = 5
     rules: float = 240
+    recovers: float = 120
 
     def within(self, scale: float) -> float:
         """Seconds from the fault to the receiver, at most."""
@@ -104,6 +109,129 @@ DRILLS = (
         fires=frozenset({("EgressDown", "egress")}),
         pages=frozenset({"EgressDown"}),
         mutes=frozenset({("NodeDown", _node(ALPHA)), ("ChainBlind", CHAIN)}),
+    ),
+    Drill(
+        "venue-outage",
+        "venue kraken answers every request with 502",
+        venues={"kraken": ("server_error", {})},
+        fires=frozenset({("VenueDown", "kraken")}),
+        pages=frozenset({"VenueDown"}),
+    ),
+    Drill(
+        "venues-outage",
+        "every venue answers every request with 502",
+        venues=dict.fromkeys(VENUES, ("server_error", {})),
+        fires=frozenset({("ManyVenuesDown", "exchange")}),
+        pages=frozenset({"ManyVenuesDown"}),
+        mutes=frozenset(("VenueDown", venue) for venue in VENUES),
+    ),
+    Drill(
+        "venue-maintenance",
+        "venue bourse says that it is in maintenance, and does nothing else",
+        venues={"bourse": ("maintenance", {})},
+        fires=frozenset({("VenueMaintenance", "bourse")}),
+        mutes=frozenset({("SightLost", "bourse/BTC/USDT"), ("SightLost", "bourse/ETH/USDT")}),
+        rules=600,
+    ),
+    Drill(
+        "rate-limit-ban",
+        "venue binance has banned our address for a while; its streams go on",
+        venues={"binance": ("ban", {"patience": "50"})},
+        fires=frozenset({("RateLimitBanned", "binance")}),
+        pages=frozenset({"RateLimitBanned"}),
+        mutes=frozenset({("SightLost", "binance")}),
+        rules=600,
+    ),
+    Drill(
+        "clock-skew",
+        "the clock of venue bourse is three seconds ahead",
+        venues={"bourse": ("clock_skew", {"seconds": "3"})},
+        fires=frozenset({("ClockSkewed", "bourse")}),
+        rules=600,
+    ),
+    Drill(
+        "frozen-feed",
+        "the books of venue binance stand still on a live socket while trades go on",
+        venues={"binance": ("frozen", {})},
+        fires=frozenset({("FeedFrozen", "binance")}),
+        pages=frozenset({"FeedFrozen"}),
+        mutes=frozenset({("BookFrozen", "binance/BTC/USDT"), ("BookFrozen", "binance/ETH/USDT")}),
+    ),
+    Drill(
+        "frozen-book",
+        "one book of venue bourse stands still",
+        venues={"bourse": ("frozen", {"symbol": "BTC/USDT"})},
+        fires=frozenset({("BookFrozen", "bourse/BTC/USDT")}),
+        pages=frozenset({"BookFrozen"}),
+    ),
+    Drill(
+        "lost-symbol",
+        "venue binance does not know one of its symbols any more",
+        venues={"binance": ("delisted", {"symbol": "ETH/USDT"})},
+        fires=frozenset({("FeedSilent", "binance/ETH/USDT")}),
+        pages=frozenset({"FeedSilent"}),
+        mutes=frozenset({("SightLost", "binance/ETH/USDT")}),
+        rules=600,
+    ),
+    Drill(
+        "crossed-book",
+        "in one book of venue bourse the best bid is above the best ask",
+        venues={"bourse": ("crossed", {"symbol": "ETH/USDT"})},
+        fires=frozenset({("BookCrossed", "bourse/ETH/USDT")}),
+        pages=frozenset({"BookCrossed"}),
+    ),
+    Drill(
+        "book-gaps",
+        "the stream of one book of venue binance leaves out every tenth update",
+        venues={"binance": ("gap", {"symbol": "ETH/USDT"})},
+        fires=frozenset({("BookGaps", "binance/ETH/USDT")}),
+        rules=600,
+    ),
+    Drill(
+        "thin-book",
+        "next to nobody quotes one symbol of venue binance",
+        venues={"binance": ("thin", {"symbol": "ETH/USDT"})},
+        fires=frozenset({("SpreadWide", "binance/ETH/USDT"), ("DepthThin", "binance/ETH/USDT")}),
+        rules=900,
+    ),
+    Drill(
+        "flash-crash",
+        "one price at venue bourse falls by eight percent within seconds",
+        venues={"bourse": ("flash_crash", {"symbol": "ETH/USDT", "ratio": "0.08"})},
+        fires=frozenset({("FlashCrash", "bourse/ETH/USDT")}),
+        pages=frozenset({"FlashCrash"}),
+    ),
+    Drill(
+        "price-apart",
+        "one price at venue bourse is two percent lower than elsewhere",
+        venues={"bourse": ("flash_crash", {"symbol": "BTC/USDT", "ratio": "0.02"})},
+        fires=frozenset({("CrossVenueDeviation", "bourse/BTC/USDT")}),
+        rules=500,
+    ),
+    Drill(
+        "stablecoin-depeg",
+        "USDT is worth 97 cents",
+        venues={"kraken": ("flash_crash", {"symbol": "USDT/USD", "ratio": "0.03"})},
+        fires=frozenset({("StablecoinDepeg", "kraken/USDT/USD")}),
+        pages=frozenset({"StablecoinDepeg"}),
+        rules=500,
+    ),
+    Drill(
+        "withdrawal-halt",
+        "nothing can be withdrawn from venue bourse",
+        venues={"bourse": ("withdrawals_suspended", {})},
+        fires=frozenset({("WithdrawalsHalted", "bourse")}),
+        pages=frozenset({"WithdrawalsHalted"}),
+        mutes=frozenset(("WithdrawalsSuspended", f"bourse/{currency}") for currency in ("BTC", "ETH", "USDT")),
+        rules=1200,
+    ),
+    Drill(
+        "market-halt",
+        "venue bourse halts trading in one symbol",
+        venues={"bourse": ("halt", {"symbol": "ETH/USDT"})},
+        fires=frozenset({("MarketHalted", "bourse/ETH/USDT")}),
+        pages=frozenset({"MarketHalted"}),
+        rules=400,
     ),
     Drill(
         "oracle-silent",

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
-from .centre import NODES, Centre
+from .centre import NODES, VENUES, Centre
 from .faults import Fault
 from .screen import Timeline
 from .settings import CHAIN
@@ -78,6 +78,12 @@ class Scenario:
             (
                 Step("every part is scraped", "prometheus", "up", self._views.all_scraped),
                 Step(f"{len(NODES)} nodes are up", "nodes", 'occ_target_up{exporter="nodes"}', self._views.nodes_up),
+                Step(
+                    f"{len(VENUES)} venues are up",
+                    "exchange",
+                    'occ_target_up{exporter="exchange"}',
+                    self._views.venues_up,
+                ),
                 Step(f"{WATCHDOG} has reached the receiver", "receiver", "/api/v1/episodes", self._watched),
             )
         )

@@ -12,9 +12,10 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from .centre import NODES, Centre
+from .centre import NODES, VENUES, Centre
 from .faults import Fault
 from .processes import State
+from .venue.faults import Fault as VenueFault
 
 _STYLES = {None: "dim", State.STARTING: "yellow", State.READY: "green", State.FAILED: "bold red", State.ENDED: "dim"}
 _PLAIN_WIDTH = 160  # a log has no edge to fold at
@@ -102,18 +103,21 @@ class Timeline:
 
 def guide(centre: Centre) -> str:
     """What runs where, and what can be done with it."""
-    faults = f"{centre.url('proxy')}/nodes"
+    faults, venues = f"{centre.url('proxy')}/nodes", f"{centre.url('venues')}/venues"
+    venue = next(iter(VENUES))
     return "\n".join(
         (
             f"receiver      {centre.url('receiver')}/",
-            f"metrics       {centre.url('nodes')}/metrics",
+            f"metrics       {', '.join(f'{centre.url(name)}/metrics' for name in ('nodes', 'exchange', 'pools'))}",
             f"Prometheus    {centre.url('prometheus')}/",
             f"Alertmanager  {centre.url('alertmanager')}/",
             *(f"Grafana       {address}/" for name, address in centre.addresses().items() if name == "grafana"),
             f"logs          {centre.logs}",
             f"break a node  curl -X PUT {faults}/{NODES[1]}/fault/{Fault.STALL}",
             f"mend it       curl -X DELETE {faults}/{NODES[1]}/fault",
-            f"all faults    curl {faults}",
+            f"break a venue curl -X PUT {venues}/{venue}/fault/{VenueFault.FROZEN}",
+            f"mend it       curl -X DELETE {venues}/{venue}/fault",
+            f"all faults    curl {faults} {venues}",
             "drills        occ drill --all, in another terminal; occ drill --help names them",
             f"time scale    {centre.scale:g}: waits and windows of rules and routes are divided by it, thresholds are not",
             f"messages      go to the receiver and the demo's own pager, {centre.url('pager')}/pages; tickets and dead man's switch are emptied",

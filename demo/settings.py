@@ -32,6 +32,48 @@ def nodes(addresses: Mapping[str, str], canaries: Mapping[str, str]) -> Document
     return {"scrape_interval": "1s", "defaults": defaults, "egress": egress, "chains": [chain]}
 
 
+def exchange(base_urls: Mapping[str, str], kinds: Mapping[str, str], key: Path, secret: Path) -> Document:
+    """exchange.yml: the demo's venues, each by the exchange whose protocol it speaks; Binance tells of its wallets for a key."""
+    reader = {"name": "reader", "api_key": {"file": str(key)}, "secret": {"file": str(secret)}}
+    venues = [
+        {"name": name, "exchange": kinds[name], "base_url": url, "rate_limit_share": 1, **_FOLLOWED[kinds[name]]}
+        | {"labels": {"team": "demo", "tier": "1"}}
+        | ({"accounts": [reader]} if kinds[name] == "binance" else {})
+        for name, url in base_urls.items()
+    ]
+    (dollars,) = (name for name, kind in kinds.items() if kind == "kraken")
+    return {
+        "scrape_interval": "1s",
+        "defaults": {"interval": "1s", "timeout": "1s", "stale_after": "10s", "silence": "4s"},
+        "assets": {"BTC": ["XBT"]},
+        "sizes_usd": [1000, 10000],
+        "dollar_like": ["USD", "USDT"],
+        "prices": {"USDT": {"venue": dollars, "symbol": "USDT/USD"}},
+        "venues": venues,
+    }
+
+
+_CHECKS = {check: {"interval": "10s"} for check in ("clock", "status", "markets", "currencies", "prices")}
+
+_FOLLOWED: Mapping[str, Document] = {
+    "binance": {
+        "symbols": {"books": ["BTC/USDT", "ETH/USDT"]},
+        "checks": {"order_book": {"poll": {"interval": "2s"}, "stale_after": "12s"}, **_CHECKS},
+    },
+    # One request a second is all that Kraken allows, and at its start a stream waits for its turn to ask for the markets.
+    "kraken": {
+        "symbols": {"books": ["BTC/USD"]},
+        "silence": "10s",
+        "checks": {
+            "order_book": {"poll": {"interval": "4s"}, "stale_after": "12s"},
+            **_CHECKS,
+            "markets": {"interval": "60s"},
+        },
+    },
+}
+"""What is followed of a venue by the exchange that it is, and how: on the demo's time scale, within its limits."""
+
+
 def receiver(database: Path, token: Path, *, own: str, prometheus: str, alertmanager: str) -> Document:
     """receiver.yml."""
     return {

@@ -8,7 +8,7 @@ import aiohttp
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
-from .centre import NODES, Centre
+from .centre import NODES, VENUES, Centre
 
 
 class Views:
@@ -27,13 +27,13 @@ class Views:
         await self._session.close()
 
     async def page(self, name: str, labels: Mapping[str, str]) -> list[float]:
-        """The values on the exporter's page of one name, where the labels are these."""
-        found = [sample for sample in await self.samples() if sample.name == name]
+        """The values on the nodes exporter's page of one name, where the labels are these."""
+        found = [sample for sample in await self.samples("nodes") if sample.name == name]
         return [sample.value for sample in found if labels.items() <= sample.labels.items()]
 
-    async def samples(self) -> list[Sample]:
-        """All that is on the exporter's page."""
-        async with self._session.get(self._centre.url("nodes") + "/metrics") as response:
+    async def samples(self, exporter: str) -> list[Sample]:
+        """All that is on an exporter's page."""
+        async with self._session.get(self._centre.url(exporter) + "/metrics") as response:
             families = text_string_to_metric_families(await response.text())
             return [sample for family in families for sample in family.samples]
 
@@ -41,6 +41,11 @@ class Views:
         """The fault of each node that has one."""
         nodes = (await self._get("proxy", "/nodes"))["nodes"]
         return {node["name"]: node["fault"] for node in nodes if node["fault"]}
+
+    async def faults_by_venue(self) -> dict[str, str]:
+        """The faults of each venue that has some."""
+        venues = (await self._get("venues", "/venues"))["venues"]
+        return {venue["name"]: ", ".join(venue["faults"]) for venue in venues if venue["faults"]}
 
     async def query(self, expression: str) -> list[dict[str, Any]]:
         """An instant vector of Prometheus."""
@@ -52,6 +57,13 @@ class Views:
 
     async def nodes_up(self) -> bool:
         return len(await self.query('occ_target_up{exporter="nodes",check="evm"} == 1')) == len(NODES)
+
+    async def venues_up(self) -> bool:
+        return len(await self.query('occ_target_up{exporter="exchange",check="connection"} == 1')) == len(VENUES)
+
+    async def settled(self) -> bool:
+        """Nothing that is to be read is not, or not any more, and no alert is pending."""
+        return not await self.query('occ_target_up == 0 or occ_target_stale == 1 or ALERTS{alertstate="pending"}')
 
     async def rules_loaded(self) -> bool:
         answer = await self._get("prometheus", "/api/v1/rules")
@@ -97,6 +109,17 @@ class Views:
         """A fault of the chain with the pools; none by an empty name."""
         url = f"{self._centre.url('market')}/fault"
         async with self._session.put(f"{url}/{name}") if name else self._session.delete(url):
+            pass
+
+    async def set_venue_fault(self, venue: str, fault: str, **particulars: str) -> None:
+        """`particulars` are whose: a symbol, a currency."""
+        url = f"{self._centre.url('venues')}/venues/{venue}/fault/{fault}"
+        async with self._session.put(url, params=particulars):
+            pass
+
+    async def clear_venue(self, venue: str) -> None:
+        """Ends all faults of a venue."""
+        async with self._session.delete(f"{self._centre.url('venues')}/venues/{venue}/fault"):
             pass
 
     async def chain(self, method: str, *params: object) -> Any:

@@ -10,11 +10,12 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
+import functools
 import hmac
 import ipaddress
 import secrets
 from collections import Counter, OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import bcrypt
 from aiohttp import web
@@ -39,15 +40,41 @@ class Busy(Exception):  # noqa: N818 - it names what is the matter
     """Too many logins wait already."""
 
 
+class Gate:
+    """Lets slow checks of passwords through to threads, a few at a time; `waiting` counts who waits, by address."""
+
+    def __init__(self) -> None:
+        self.waiting: Counter[str] = Counter()
+        self._gate = asyncio.Semaphore(AT_ONCE)
+        self._checks: set[asyncio.Task[bool]] = set()
+
+    async def check(self, matches: Callable[[], bool], address: str) -> bool:
+        """What the check says. Raises Busy where too many wait, in all or from this address."""
+        if self.waiting.total() >= WAITING or self.waiting[address] >= WAITING_PER_ADDRESS:
+            raise Busy
+        # A check goes on when whoever asked has gone away: leaving must not make room for more than a few at a time.
+        self.waiting[address] += 1
+        check = asyncio.create_task(self._check(matches, address))
+        self._checks.add(check)
+        check.add_done_callback(self._checks.discard)
+        return await asyncio.shield(check)
+
+    async def _check(self, matches: Callable[[], bool], address: str) -> bool:
+        try:
+            async with self._gate:
+                return await asyncio.to_thread(matches)
+        finally:
+            self.waiting[address] -= 1
+            self.waiting += Counter()  # forgets addresses of which none waits
+
+
 class Passwords:
     """Checks passwords against bcrypt hashes."""
 
     def __init__(self) -> None:
+        self.gate = Gate()
         self._key = secrets.token_bytes(32)
         self._right: OrderedDict[bytes, None] = OrderedDict()
-        self._gate = asyncio.Semaphore(AT_ONCE)
-        self._waiting: Counter[str] = Counter()
-        self._checks: set[asyncio.Task[bool]] = set()
 
     async def right(self, users: Mapping[str, Secret], user: str, password: bytes, address: str) -> bool:
         """Whether this is the user's password. An unknown user takes as long as a known one. Raises Busy."""
@@ -57,25 +84,11 @@ class Passwords:
         if digest in self._right:
             self._right.move_to_end(digest)
             return True
-        if self._waiting.total() >= WAITING or self._waiting[address] >= WAITING_PER_ADDRESS:
-            raise Busy
-        # A check goes on when whoever asked has gone away: leaving must not make room for more than two at a time.
-        self._waiting[address] += 1
-        check = asyncio.create_task(self._check(password[:LONGEST_PASSWORD], hashed, address))
-        self._checks.add(check)
-        check.add_done_callback(self._checks.discard)
-        if not await asyncio.shield(check) or known is None:
+        matches = functools.partial(_matches, password[:LONGEST_PASSWORD], hashed)
+        if not await self.gate.check(matches, address) or known is None:
             return False
         self._remember(digest)
         return True
-
-    async def _check(self, password: bytes, hashed: bytes, address: str) -> bool:
-        try:
-            async with self._gate:
-                return await asyncio.to_thread(_matches, password, hashed)
-        finally:
-            self._waiting[address] -= 1
-            self._waiting += Counter()  # forgets addresses of which none waits
 
     def _remember(self, digest: bytes) -> None:
         self._right[digest] = None

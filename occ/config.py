@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Generic, Self, TypeVar
+from typing import Annotated, Any, ClassVar, Generic, Self, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -32,7 +32,7 @@ from pydantic import (
 from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 from yarl import URL
 
-from occ.document import SURROGATE, Document, Loc
+from occ.document import SURROGATE, Document, Loc, dotted, nearest
 from occ.errors import ConfigError, Problem
 
 MAX_FILE_BYTES = 10_000_000
@@ -53,6 +53,9 @@ class Model(BaseModel):
     """A part of a configuration: unknown keys are refused, types are not bent, the value is frozen."""
 
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False, hide_input_in_errors=True)
+
+    substitutes: ClassVar[bool] = True
+    """For the model of a whole file: whether `${NAME}` is replaced from the environment there, or refused."""
 
     @model_validator(mode="wrap")
     @classmethod
@@ -92,23 +95,41 @@ class Secret:
 
 @dataclass(frozen=True, slots=True)
 class Loaded(Generic[M]):
-    """A configuration in use: the values, what must never be printed, the digest of the file, and the line of each part."""
+    """A configuration in use: the values, what must never be printed, the digest of the file with those that it names, and the
+    line of each part.
+    """
 
     config: M
-    secrets: frozenset[str]
+    secrets: frozenset[str] = field(repr=False)
     digest: str
-    lines: Mapping[Loc, int]
+    lines: Mapping[Loc, int] = field(repr=False)
+    file: str
+
+    def problem(self, loc: Loc, message: str) -> Problem:
+        """What is found wrong later, on the line of the nearest thing that stands in the file."""
+        return Problem(self.file, nearest(self.lines, loc), dotted(loc), message)
 
 
 @dataclass(slots=True)
-class _Context:
-    """What validators need besides the value."""
+class Context:
+    """What validators need besides the value, and what they find besides what is wrong with it."""
 
-    base: Path
+    folder: Path
     env: Mapping[str, str]
     secrets: set[str] = field(default_factory=set)
     names: set[str] = field(default_factory=set)
     look: bool = True
+    digests: list[str] = field(default_factory=list)
+    elsewhere: list[Problem] = field(default_factory=list)
+
+    @classmethod
+    def none(cls) -> Context:
+        """For a value that stands in no file."""
+        return cls(Path(), {})
+
+    @property
+    def base(self) -> Path:
+        return self.folder.absolute()
 
 
 # --- types that models use -------------------------------------------------------------------------------------------
@@ -149,14 +170,14 @@ def _duration(value: object) -> float:
     return parsed
 
 
-def _name(value: object, info: ValidationInfo[_Context]) -> str:
+def _name(value: object, info: ValidationInfo[Context]) -> str:
     if isinstance(value, str) and _NAME.fullmatch(value):
         info.context.names.add(value)
         return value
     raise refuse("expected a name of letters, digits, `.`, `_` or `-`, 63 at most")
 
 
-def _secret(value: object, info: ValidationInfo[_Context]) -> Secret:
+def _secret(value: object, info: ValidationInfo[Context]) -> Secret:
     context = info.context
     match value:
         case {"env": str(name), **rest} if not rest:
@@ -199,10 +220,10 @@ def _secret_file(path: Path) -> str:
     return text
 
 
-def _url(schemes: tuple[str, ...]) -> Callable[[object, ValidationInfo[_Context]], Secret]:
+def _url(schemes: tuple[str, ...]) -> Callable[[object, ValidationInfo[Context]], Secret]:
     expected = refuse(f"expected a URL that begins with {' or '.join(f'{scheme}://' for scheme in schemes)}")
 
-    def validate(value: object, info: ValidationInfo[_Context]) -> Secret:
+    def validate(value: object, info: ValidationInfo[Context]) -> Secret:
         if not isinstance(value, str) or re.search(r"[\s\x00-\x1f\x7f]", value):
             raise expected
         try:
@@ -300,6 +321,31 @@ def _again(details: ErrorDetails, known: tuple[str, ...] = ()) -> InitErrorDetai
     return InitErrorDetails(type=kind, loc=loc, input=details["input"])
 
 
+def moved(error: ValidationError, *at: str | int) -> list[InitErrorDetails]:
+    """The errors of a part that a validator has validated by itself, to be raised from where the part stands."""
+    found = [_again(details) for details in error.errors(include_url=False)]
+    return [{**one, "loc": (*at, *one.get("loc", ()))} for one in found]
+
+
+def file_of(model: type[M]) -> PlainValidator:
+    """For a path, relative to the file that it stands in: becomes that other file, loaded together with this one."""
+
+    def validate(value: object, info: ValidationInfo[Context]) -> Loaded[M]:
+        context = info.context
+        if not isinstance(value, str) or not value or "\0" in value:
+            raise refuse("expected the path of a file, relative to this one")
+        try:
+            loaded = load(context.folder / value, model, context.env, secrets=context.look)
+        except ConfigError as error:
+            context.elsewhere += error.problems
+            raise refuse("the file named here can not be used") from None
+        context.secrets.update(loaded.secrets)
+        context.digests.append(loaded.digest)
+        return loaded
+
+    return PlainValidator(validate)
+
+
 def _within(low: float, high: float) -> Callable[[float], float]:
     def validate(value: float) -> float:
         if not low <= value <= high:
@@ -377,21 +423,27 @@ def load(path: str | Path, model: type[M], env: Mapping[str, str] | None = None,
     """
     path = Path(path)
     raw = _read(path)
-    document = Document(path, (os.environ if env is None else env) if secrets else _Assumed())
+    env = (os.environ if env is None else env) if secrets else _Assumed()
+    document = Document(path, env, substitutes=model.substitutes)
     data = document.data(raw)
-    context = _Context(path.absolute().parent, document.env, document.substituted, look=secrets)
+    context = Context(path.parent, document.env, document.substituted, look=secrets)
     config: M | None = None
     try:
         config = model.model_validate(data, context=context)
     except ValidationError as error:
         for details in error.errors(include_url=False):
             document.problem((*details["loc"], *details.get("ctx", {}).get("at", ())), _message(details))
-    if document.problems or config is None:
-        raise ConfigError(sorted(set(document.problems), key=lambda it: (it.line or 0, it.path, it.message)))
+    if document.problems or context.elsewhere or config is None:
+        own = sorted(set(document.problems), key=lambda it: (it.line or 0, it.path, it.message))
+        raise ConfigError([*own, *dict.fromkeys(context.elsewhere)])
     # A name that also stands in a URL is no secret, and masking it would make the logs unreadable.
-    return Loaded(
-        config, frozenset(context.secrets - context.names), hashlib.sha256(raw).hexdigest()[:12], document.lines
-    )
+    secret = frozenset(context.secrets - context.names)
+    return Loaded(config, secret, _digest(raw, context.digests), document.lines, str(path))
+
+
+def _digest(raw: bytes, digests: Iterable[str]) -> str:
+    """Of a file, and of those that it names."""
+    return hashlib.sha256(raw + "".join(digests).encode()).hexdigest()[:12]
 
 
 def _read(path: Path) -> bytes:

@@ -1,7 +1,8 @@
 """One YAML file as plain data that remembers the line of everything in it.
 
 The scalars are those of YAML 1.2's core schema, so that `off` is a word and `0x12` an address rather than a number.
-`${NAME}` inside a string is replaced from the environment; `$${` is a plain `${`.
+`${NAME}` inside a string is replaced from the environment; `$${` is a plain `${`. Where a file is not to depend on its
+environment, `${` is refused instead.
 """
 
 from __future__ import annotations
@@ -50,9 +51,10 @@ _VARIABLE = re.compile(r"\$(\$\{)|\$\{([A-Za-z_][A-Za-z0-9_]*)\}|\$\{")
 class Document:
     """One file on its way to plain data: remembers the line of every path, and collects problems."""
 
-    def __init__(self, path: Path, env: Mapping[str, str]) -> None:
+    def __init__(self, path: Path, env: Mapping[str, str], *, substitutes: bool = True) -> None:
         self.file = str(path)
         self.env = env
+        self.substitutes = substitutes
         self.problems: list[Problem] = []
         self.substituted: set[str] = set()
         self.lines: dict[Loc, int] = {}
@@ -132,6 +134,9 @@ class Document:
                 return self._string(text, node, loc)
 
     def _string(self, text: str, node: yaml.Node, loc: Loc) -> str:
+        if not self.substitutes and "${" in text:
+            self._not_known(node, loc, "environment variables are not put in here, so `${` is refused")
+            return "unset"
         value = _VARIABLE.sub(lambda match: self._variable(match, node, loc), text)
         if SURROGATE.search(value):
             self._not_known(node, loc, "holds a character that is no text")
@@ -169,8 +174,12 @@ class Document:
         """Notes a problem, on the line of the nearest thing that stands in the file."""
         if loc in self._unknown:
             return
-        line = next(self.lines[loc[:n]] for n in range(len(loc), -1, -1) if loc[:n] in self.lines)
-        self.problems.append(Problem(self.file, line, dotted(loc), message))
+        self.problems.append(Problem(self.file, nearest(self.lines, loc), dotted(loc), message))
+
+
+def nearest(lines: Mapping[Loc, int], loc: Loc) -> int:
+    """The line of a place, or of the smallest part around it that stands in the file."""
+    return next(lines[loc[:n]] for n in range(len(loc), -1, -1) if loc[:n] in lines)
 
 
 def dotted(loc: Loc) -> str:

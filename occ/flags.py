@@ -43,6 +43,7 @@ class Flags:
     log_format: Format
     web_config: Path | None = None
     only: tuple[str, ...] = ()
+    without_login: bool = False
 
 
 def address(text: str) -> Address:
@@ -64,9 +65,10 @@ def names(text: str) -> tuple[str, ...]:
 
 
 def parser(
-    name: str, summary: str, port: int, *, once: bool = True, only: str | None = None
+    name: str, summary: str, port: int, *, once: bool = True, only: str | None = None, logins: bool = False
 ) -> argparse.ArgumentParser:
-    """The parser of a process; `once` for those that read and print a page, `only` for those that can use a part of a file.
+    """The parser of a process; `once` for those that read and print a page, `only` for those that can use a part of a file,
+    `logins` for those that people log in to.
 
     `only` is what the parts are called: with "venues" there is `--only-venues`.
     """
@@ -114,7 +116,13 @@ def parser(
             metavar="NAME,…",
             help=f"use only these {only} of the configuration: so it is spread over processes and machines",
         )
-    made.set_defaults(once=False, only=())
+    if logins:
+        made.add_argument(
+            "--without-login",
+            action="store_true",
+            help="where nobody is configured who could log in: serve all the same, to this machine alone",
+        )
+    made.set_defaults(once=False, only=(), without_login=False)
     return made
 
 

@@ -59,6 +59,9 @@ _STATUS = {401: Reason.AUTH, 403: Reason.AUTH, 408: Reason.TIMEOUT}
 # --- asking ----------------------------------------------------------------------------------------------------------
 
 
+_HEADERS = CIMultiDict({"Content-Type": "application/json", "Accept": "application/json"})
+
+
 def _nothing(_told: Any) -> bool:
     return False
 
@@ -71,15 +74,17 @@ async def ask(
     *,
     again: bool = False,
     answers: Callable[[Any], bool] = _nothing,
+    headers: CIMultiDict[str] = _HEADERS,
 ) -> Any:
     """The JSON that a request is answered with. Raises SourceError; the caller sets the deadline.
 
-    `answers` says of JSON that came with HTTP 404 or 500 whether it is an answer all the same.
+    `answers` says of JSON that came with HTTP 404 or 500 whether it is an answer all the same. `headers` are for a body that
+    is not JSON.
 
     A server may close a connection that was kept open just when a request is on its way. With `again` such a request, which
     was not answered and may be sent twice, is sent once more.
     """
-    request = functools.partial(session.request, method, url, data=body, headers=_HEADERS, allow_redirects=False)
+    request = functools.partial(session.request, method, url, data=body, headers=headers, allow_redirects=False)
     try:
         with Timed() as timing:
             try:
@@ -111,9 +116,6 @@ async def _answer(
     except orjson.JSONDecodeError:
         told = " but HTML" if response.content_type == "text/html" else ""
         raise bad_response(f"an answer that is not JSON{told}") from None
-
-
-_HEADERS = CIMultiDict({"Content-Type": "application/json", "Accept": "application/json"})
 
 
 async def _told(response: aiohttp.ClientResponse) -> Any:

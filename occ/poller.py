@@ -167,9 +167,11 @@ class Poller:
         failures, wait = 0, 0.0
         while True:
             if stream is not None:
-                heard = work.heard
+                heard, opened_at = work.heard, loop.time()
                 error = await self._follow(work, stream(work.job.targets))
-                failures = 1 if work.heard > heard else failures + 1
+                # One that tells something and is then closed at once, every time, has not come back.
+                held = work.heard > heard and loop.time() - opened_at > wait
+                failures = 1 if held else failures + 1
                 wait = _wait(work.job.pace, failures, error)
             retry_at = loop.time() + wait * self._chance.uniform(1, 1 + JITTER)
             while stream is None or loop.time() < retry_at:

@@ -13,7 +13,7 @@ from typing import Any, Generic, TypeVar
 from occ import config, flags, logs, process
 from occ.config import Loaded, Model
 from occ.errors import CatalogueError, ConfigError, OccError, Problem
-from occ.flags import Address, Flags
+from occ.flags import Flags
 from occ.logs import Logged
 from occ.webconfig import Demand, WebConfigFile
 
@@ -48,26 +48,31 @@ def run(
     life: Callable[[Start[M]], Coroutine[Any, Any, int]],
     argv: list[str] | None = None,
     *,
-    demand: Callable[[Address], Demand] = lambda _: lambda _: None,
+    demand: Callable[[Flags, M], Demand] = lambda _given, _config: lambda _: None,
     take: Take[M] = lambda config, _: config,
 ) -> int:
     """Leads a life with the configuration that the flags name; returns the exit code.
 
-    `demand` is what must hold of the web configuration where the address is served, `take` makes of the configuration what
+    `demand` is what must hold of the web configuration with these flags and this configuration, `take` makes of the configuration what
     the flags say is to be used of it. An OccError that ends the life is one line of the log, and 1; a ConfigError is its
     problems, and 2.
     """
     given = flags.parse(parser, argv)
     logs.setup(given.log_level, given.log_format)
-    return process.guarded(lambda: _checked(given, model, life, demand(given.listen), take), traces=False)
+    return process.guarded(lambda: _checked(given, model, life, demand, take), traces=False)
 
 
 def _checked(
-    given: Flags, model: type[M], life: Callable[[Start[M]], Coroutine[Any, Any, int]], demand: Demand, take: Take[M]
+    given: Flags,
+    model: type[M],
+    life: Callable[[Start[M]], Coroutine[Any, Any, int]],
+    demand: Callable[[Flags, M], Demand],
+    take: Take[M],
 ) -> int:
     """From here on it is known what must not be logged, if the configuration can be used."""
     try:
-        loaded, rules = _loaded(given, model, take), _rules(given, demand)
+        loaded = _loaded(given, model, take)
+        rules = _rules(given, demand(given, loaded.config))
     except ConfigError as error:
         return _refused(error)
     if given.check_config:

@@ -54,14 +54,15 @@ def application(
     render: Callable[[Format, bool], bytes] | None = None,
     routes: Iterable[web.RouteDef] = (),
     rules: WebConfigFile = OPEN,
-    own_logins: Iterable[str] = (),
+    own_logins: Iterable[web.RouteDef] = (),
     beat: process.Beat | None = None,
 ) -> web.Application:
     """The routes that every process has, `front` at `/`, and its beat. `routes` are what it has besides.
 
     `render` writes the page as of now where that is more than the page. `rules` say who is let in, everywhere but at the
-    paths of `own_logins`, which see to that themselves.
+    routes of `own_logins`, which see to that themselves.
     """
+    own: set[web.AbstractResource] = set()
     write = render or page.render
 
     async def beats(_: web.Application) -> AsyncIterator[None]:
@@ -82,12 +83,13 @@ def application(
     async def is_ready(_: web.Request) -> web.Response:
         return web.Response(text="ready\n") if ready() else web.Response(status=503, text="starting\n")
 
-    app = web.Application(middlewares=[_failures, _let_in(rules, frozenset(own_logins))])
+    app = web.Application(middlewares=[_failures, _let_in(rules, own)])
     app[WEB_CONFIG], app[CONNECTIONS] = rules, []
     app.cleanup_ctx.append(beats)
     app.on_response_prepare.append(_signed(rules))
     app.add_routes([web.get("/metrics", metrics), web.get("/-/healthy", healthy), web.get("/-/ready", is_ready)])
     app.add_routes([*([web.get("/", front)] if front else ()), *routes])
+    own.update(route.resource for route in app.add_routes(own_logins) if route.resource is not None)
     return app
 
 
@@ -122,14 +124,14 @@ def accepts_gzip(accept_encoding: str) -> bool:
 # --- what every request and answer passes ----------------------------------------------------------------------------
 
 
-def _let_in(rules: WebConfigFile, own_logins: frozenset[str]) -> Middleware:
+def _let_in(rules: WebConfigFile, own: set[web.AbstractResource]) -> Middleware:
     passwords = auth.Passwords()
 
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
         now = rules.current()
         request[auth.AUTHENTICATED] = now.verified
-        if not now.users or request.path in own_logins:
+        if not now.users or request.match_info.route.resource in own:
             return await handler(request)
         given = auth.credentials(request.headers.get("Authorization", ""))
         try:

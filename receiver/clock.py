@@ -15,6 +15,11 @@ def now() -> int:
     return time.time_ns() // 1_000
 
 
+def steady() -> int:
+    """Microseconds since this machine started, those in which it slept included; nobody can set it."""
+    return time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1_000
+
+
 def rfc3339(instant: int) -> str:
     """With microseconds where there are any, and always Z."""
     return _utc(instant).isoformat().replace("+00:00", "Z")

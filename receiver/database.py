@@ -52,7 +52,7 @@ def opened(path: Path) -> Iterator[Database]:
     """Locks the file, migrates it, and closes it at the end. Raises DatabaseError."""
     path = path.resolve()
     _refuse_network(path)
-    with _locked(path):
+    with locked(path):
         database = Database(engine(path), engine(path, readonly=True))
         try:
             _migrate(database.writing, path)
@@ -87,8 +87,8 @@ def engine(path: Path, *, readonly: bool = False) -> Engine:
 
 
 @contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """Holds `<path>.lock`; the system lets go of it when the process ends, however it ends."""
+def locked(path: Path) -> Iterator[None]:
+    """Holds `<path>.lock`; the system lets go of it when the process ends, however it ends. Raises DatabaseError."""
     lock = path.with_name(f"{path.name}.lock")
     try:
         descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -111,11 +111,21 @@ def _take(descriptor: int, lock: Path, path: Path) -> None:
         raise DatabaseError(f"can not open {path}: {error.strerror}") from None
 
 
-def _migrate(writing: Engine, path: Path) -> None:
-    logging.getLogger("alembic").setLevel(logging.WARNING)
+def known_revisions() -> set[str]:
+    """Every schema that this version can bring up to date, its own included."""
+    return {script.revision for script in ScriptDirectory.from_config(_alembic()).walk_revisions()}
+
+
+def _alembic() -> Config:
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
-    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
+    return config
+
+
+def _migrate(writing: Engine, path: Path) -> None:
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    config = _alembic()
+    known = known_revisions()
     try:
         with writing.begin() as connection:
             current = MigrationContext.configure(connection).get_current_revision()

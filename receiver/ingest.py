@@ -10,7 +10,7 @@ import hmac
 import logging
 from collections.abc import Callable
 
-from aiohttp import ClientConnectionResetError, web
+from aiohttp import web
 
 from .config import Ingest
 from .families import Notification
@@ -60,8 +60,17 @@ def _digest(value: bytes) -> bytes:
 class Intake:
     """`POST /alertmanager`. 5xx asks the sender to try again; 4xx would make it drop the notification."""
 
-    def __init__(self, door: Door, writer: Writer[Standing], meters: Meters, now: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        door: Door,
+        writer: Writer[Standing],
+        meters: Meters,
+        now: Callable[[], int],
+        told: Callable[[Outcome], object] = lambda _: None,
+    ) -> None:
+        """`told` hears of every notification that was kept, and may ask Alertmanager for what it left out."""
         self.door = door
+        self._told = told
         self._writer = writer
         self._meters = meters
         self._now = now
@@ -76,10 +85,11 @@ class Intake:
             outcome = await self._take(request)
         except NotDurable as error:
             return self._failed(f"not durable: {error}")
-        except (TimeoutError, web.RequestPayloadError, ClientConnectionResetError):
+        except (TimeoutError, web.RequestPayloadError, ConnectionResetError):
             return self._failed("its body did not come, or could not be unpacked")
         self._meters.notification(Notification.ACCEPTED if outcome.readable else Notification.UNREADABLE)
         self._meters.alerts(outcome.taken)
+        self._told(outcome)
         return web.Response(text="taken in\n")
 
     def _failed(self, why: str) -> web.Response:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from occ import __version__
 
 from . import clock, queries
 from .config import ReceiverConfig, Server
+from .doors import Visitor
 from .families import Severity
 from .queries import Status
 
@@ -32,6 +33,7 @@ _INVISIBLE = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\xad\u061c\u200b-\u200f\u20
 _UNPRINTABLE = re.compile(r"[\x00-\x20\x7f]")
 
 View = Callable[[Connection, int], dict[str, Any] | None]
+Shown = Callable[[web.Request, Visitor | None], Awaitable[web.StreamResponse]]
 
 
 class Pages:
@@ -49,31 +51,36 @@ class Pages:
         servers = {"Prometheus": config.prometheus, "Alertmanager": config.alertmanager}
         self._templates.globals["servers"] = {name: _public(server) for name, server in servers.items() if server}
 
-    def routes(self) -> list[web.RouteDef]:
-        return [web.get("/", self.now), web.get("/a/{fingerprint}", self.alert), web.get("/style.css", self.style)]
+    def views(self) -> Mapping[str, Shown]:
+        """The pages by their paths, for whoever may see them."""
+        return {"/": self.now, "/a/{fingerprint}": self.alert}
 
-    async def now(self, _: web.Request) -> web.Response:
-        return await self._page("now.html", _now)
+    async def now(self, _: web.Request, visitor: Visitor | None) -> web.Response:
+        return await self._page("now.html", visitor, _now)
 
-    async def alert(self, request: web.Request) -> web.Response:
+    async def alert(self, request: web.Request, visitor: Visitor | None) -> web.Response:
         fingerprint = request.match_info["fingerprint"]
-        return await self._page("alert.html", lambda connection, _: _alert(connection, fingerprint))
+        return await self._page("alert.html", visitor, lambda connection, _: _alert(connection, fingerprint))
 
     async def style(self, _: web.Request) -> web.Response:
         return web.Response(text=self._style, content_type="text/css", headers={"Cache-Control": "max-age=300"})
 
-    async def _page(self, template: str, view: View) -> web.Response:
-        status, text = await asyncio.to_thread(self._render, template, view)
-        headers = {"Cache-Control": "no-store"}
-        return web.Response(status=status, text=text, content_type="text/html", headers=headers)
+    async def _page(self, template: str, visitor: Visitor | None, view: View) -> web.Response:
+        return await asyncio.to_thread(self._render, template, visitor, view)
 
-    def _render(self, template: str, view: View) -> tuple[int, str]:
+    def _render(self, template: str, visitor: Visitor | None, view: View) -> web.Response:
         now = self._now()
         with self._reading.begin() as connection:
             values = view(connection, now)
         if values is None:
-            return 404, self._templates.get_template("unknown.html").render(now=now)
-        return 200, self._templates.get_template(template).render(now=now, **values)
+            return self.answer(404, "unknown.html", visitor)
+        return self.answer(200, template, visitor, **values)
+
+    def answer(self, status: int, template: str, visitor: Visitor | None = None, **values: Any) -> web.Response:
+        """A page of these values, as of now."""
+        text = self._templates.get_template(template).render(now=self._now(), visitor=visitor, **values)
+        headers = {"Cache-Control": "no-store"}
+        return web.Response(status=status, text=text, content_type="text/html", headers=headers)
 
 
 def _now(connection: Connection, _: int) -> dict[str, Any]:

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, case, func, select
+from sqlalchemy import Connection, Row, Select, and_, case, func, select
 
 from .families import Severity
-from .schema import deliveries, episodes, incomplete_groups, standing
+from .schema import deliveries, episodes, incomplete_groups, sights, standing
 
 
 class Status(StrEnum):
@@ -43,6 +43,8 @@ class EpisodeRow:
     generator_url: str
     received_at: int
     updated_at: int
+    sight: str | None = None
+    """Of an end: `kept` where it is a recovery, `lost` where it only was not seen any more, None while nobody knows."""
 
     @property
     def status(self) -> Status:
@@ -71,7 +73,7 @@ class IncompleteGroup:
     received_at: int
 
 
-_COLUMNS = tuple(episodes.c[name] for name in EpisodeRow.__dataclass_fields__)
+_COLUMNS = (*(episodes.c[name] for name in EpisodeRow.__dataclass_fields__ if name != "sight"), sights.c.sight)
 _IS = {Status.FIRING: episodes.c.ends_at.is_(None), Status.RESOLVED: episodes.c.ends_at.is_not(None)}
 _RANK = case({severity.value: rank for rank, severity in enumerate(Severity)}, value=episodes.c.severity)
 
@@ -104,6 +106,12 @@ def of_alert(connection: Connection, fingerprint: str, limit: int) -> list[Episo
     return [_row(row) for row in connection.execute(ordered)]
 
 
+def episode(connection: Connection, number: int) -> EpisodeRow | None:
+    """One episode by its number."""
+    row = connection.execute(_visible().where(episodes.c.id == number)).first()
+    return None if row is None else _row(row)
+
+
 def incomplete(connection: Connection, limit: int) -> list[IncompleteGroup]:
     """Groups that are not whole, the latest first."""
     group = incomplete_groups
@@ -117,7 +125,8 @@ def incomplete(connection: Connection, limit: int) -> list[IncompleteGroup]:
 
 
 def _visible() -> Select[Any]:
-    return select(*_COLUMNS).where(episodes.c.merged_into.is_(None))
+    of_its_end = and_(sights.c.episode_id == episodes.c.id, sights.c.ended_at == episodes.c.ends_at)
+    return select(*_COLUMNS).outerjoin(sights, of_its_end).where(episodes.c.merged_into.is_(None))
 
 
 def _newest() -> tuple[Any, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sqlalchemy import (
+    DDL,
     JSON,
     BigInteger,
     Boolean,
@@ -16,7 +17,9 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    UniqueConstraint,
     and_,
+    event,
 )
 
 # Alembic can only change what has a name.
@@ -87,3 +90,189 @@ incomplete_groups = Table(
     Index("incomplete_groups_group", "source", "digest", unique=True),
     comment="groups whose latest message was truncated by the sender",
 )
+
+sights = Table(
+    "sights",
+    metadata,
+    Column("episode_id", Id, ForeignKey("episodes.id"), primary_key=True),
+    Column("ended_at", BigInteger, nullable=False, comment="the end of the episode that it was asked of"),
+    Column("sight", String(8), nullable=False, comment="kept or lost"),
+    Column("asked_at", BigInteger, nullable=False),
+    comment="whether an episode that ended has recovered, or was only not seen any more",
+)
+
+# --- acting ----------------------------------------------------------------------------------------------------------
+#
+# Rows of requests, decisions, freezes and sessions are power. Each carries `audit_seq`, the newest audit entry about it, and
+# `seal`, a MAC over all its other columns keyed outside the database; they are written through `audit.seal` alone.
+
+Hash = String(64)
+Key = String(16)
+"""An id of ours: 16 hexadecimal digits of chance."""
+
+
+def _sealed() -> tuple[Column[int], Column[str]]:
+    return (
+        Column(
+            "audit_seq", Id, ForeignKey("audit.seq"), nullable=False, comment="the newest audit entry about this row"
+        ),
+        Column("seal", Hash, nullable=False, comment="MAC over the other columns"),
+    )
+
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("seq", Id, primary_key=True, comment="1, 2, 3 without a gap"),
+    Column("hash", Hash, nullable=False, unique=True, comment='SHA256("occ-audit-v1\\0" || bytes)'),
+    Column("subject", String(128), nullable=False, comment="what it is about, as request/0123456789abcdef"),
+    Column("bytes", LargeBinary, nullable=False, comment="RFC 8785, verbatim; the previous hash is inside"),
+    Column("seal", Hash, nullable=False, comment="MAC over the hash"),
+    Index("audit_subject", "subject", "seq"),
+    comment="what was done and by whom; only ever appended to",
+)
+APPEND_ONLY = tuple(
+    f"CREATE TRIGGER audit_no_{verb.lower()} BEFORE {verb} ON audit BEGIN SELECT RAISE(ABORT, 'audit is append-only'); END"
+    for verb in ("UPDATE", "DELETE")
+)
+"""A reminder for whoever has a shell on the database, not a defence: the chain and its checkpoints are that."""
+for _statement in APPEND_ONLY:
+    event.listen(audit, "after_create", DDL(_statement).execute_if(dialect="sqlite"))  # type: ignore[no-untyped-call]
+
+definitions = Table(
+    "definitions",
+    metadata,
+    Column("hash", Hash, primary_key=True, comment="SHA-256 of the bytes"),
+    Column("kind", String(16), nullable=False, comment="action or rule"),
+    Column("bytes", LargeBinary, nullable=False, comment="RFC 8785"),
+    comment="actions and rules as they were when a request was planned",
+)
+
+requests = Table(
+    "requests",
+    metadata,
+    Column("id", Key, primary_key=True),
+    Column("action", String(63), nullable=False),
+    Column("definition", Hash, ForeignKey("definitions.hash"), nullable=False),
+    Column("rule", Hash, ForeignKey("definitions.hash"), comment="null where no rule is about the action: denied"),
+    Column("episode_id", Id, ForeignKey("episodes.id"), comment="the alert that it answers, if any"),
+    Column("origin", String(16), nullable=False, comment="operator, automatic, api"),
+    Column("person", String(63), nullable=False, comment="who asks for it"),
+    Column("reason", Text, nullable=False, comment="why, in that person's words"),
+    Column("parameters", JSON, nullable=False, comment="name: value, as strings"),
+    Column("plan", LargeBinary, nullable=False, comment="RFC 8785: what plan_hash is of"),
+    Column("plan_hash", Hash, nullable=False),
+    Column("evidence", JSON, nullable=False, comment="what the plan saw, per step; beside the plan, not in it"),
+    Column("idempotency_key", String(64), comment="the client's own, so that asking twice is one request"),
+    Column("state", String(16), nullable=False),
+    Column("why", String(32), nullable=False, comment="reason of a refusal or a bad end; empty while there is none"),
+    Column("created_at", BigInteger, nullable=False),
+    Column("submitted_at", BigInteger),
+    Column("approve_by", BigInteger, comment="when its approvals must be there"),
+    Column("approved_at", BigInteger),
+    Column("start_by", BigInteger, comment="when it must have started"),
+    Column("started_at", BigInteger),
+    Column("applied_at", BigInteger, comment="when the last effect was known to be applied"),
+    Column("ended_at", BigInteger),
+    *_sealed(),
+    UniqueConstraint("person", "idempotency_key"),
+    comment="what somebody wants done, from the plan to the end",
+)
+Index("requests_state", requests.c.state, requests.c.created_at)
+Index("requests_action", requests.c.action, requests.c.started_at)
+
+decisions = Table(
+    "decisions",
+    metadata,
+    Column("id", Key, primary_key=True),
+    Column("subject", String(64), nullable=False, comment="request/… or freeze/…"),
+    Column("kind", String(16), nullable=False, comment="approve, reject, review, applied, not_applied, unfreeze"),
+    Column("person", String(63), nullable=False),
+    Column("roles", JSON, nullable=False, comment="the person's roles at that time"),
+    Column("plan_hash", String(64), nullable=False, comment="of the plan decided on; empty for a freeze"),
+    Column("seen", Hash, nullable=False, comment="SHA-256 of what the person was shown beside the plan"),
+    Column("reason", Text, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    *_sealed(),
+    UniqueConstraint("subject", "kind", "person"),
+    comment="what people have decided: approvals, rejections, reviews, releases of what is in doubt, unfreezes",
+)
+
+effects = Table(
+    "effects",
+    metadata,
+    Column("request_id", Key, ForeignKey("requests.id"), primary_key=True),
+    Column("step", Integer, primary_key=True, comment="from 0"),
+    Column("executor", String(32), nullable=False),
+    Column(
+        "idempotency_key", Hash, nullable=False, unique=True, comment="sent with it, so that the target knows it again"
+    ),
+    Column("fence", Integer, nullable=False, comment="of the lease under which it was started"),
+    Column("started_at", BigInteger, nullable=False),
+    Column("deadline_at", BigInteger, nullable=False, comment="nothing is sent after it"),
+    Column(
+        "settled_at", BigInteger, nullable=False, comment="nothing sent before the deadline can take effect after it"
+    ),
+    Column("state", String(16), nullable=False, comment="started, applied, not_applied, unclear"),
+    Column("ended_at", BigInteger),
+    Column("result", JSON, nullable=False, comment="the outcome in our words, never a body"),
+    comment="side effects: a row is committed before each is sent",
+)
+
+leases = Table(
+    "leases",
+    metadata,
+    Column("key", String(255), primary_key=True, comment="what only one request may touch at a time"),
+    Column("fence", Integer, nullable=False, comment="grows with every holder"),
+    Column("request_id", Key, ForeignKey("requests.id"), comment="null while it is free"),
+    Column("holder", Key, nullable=False, comment="the process that runs it"),
+    Column("until", BigInteger, nullable=False, comment="by then the holder has renewed it, or is gone"),
+    comment="concurrency keys",
+)
+
+freezes = Table(
+    "freezes",
+    metadata,
+    Column("id", Key, primary_key=True),
+    Column("scope", String(16), nullable=False, comment="everything, action, target"),
+    Column("name", String(63), nullable=False, comment="of the action or target; empty for everything"),
+    Column("person", String(63), nullable=False, comment="who froze; `receiver` where it was this process"),
+    Column("reason", Text, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("lifted_at", BigInteger),
+    *_sealed(),
+    comment="what stops actions from starting, until enough people lift it",
+)
+Index("freezes_standing", freezes.c.lifted_at, freezes.c.at)
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("id", Key, primary_key=True),
+    Column("token_hash", Hash, nullable=False, unique=True, comment="SHA-256 of the token, which only the client has"),
+    Column("person", String(63), nullable=False),
+    Column(
+        "credential", Hash, nullable=False, comment="SHA-256 of the password's hash: another password ends the session"
+    ),
+    Column("created_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
+    Column("revoked_at", BigInteger),
+    *_sealed(),
+    comment="who is logged in",
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("kind", String(32), nullable=False, comment="freeze, unfreeze, foreign_silence, escalation, sight_lost, …"),
+    Column("severity", String(8), nullable=False),
+    Column("subject", String(128), nullable=False, comment="one open row per kind and subject is one page"),
+    Column("text", JSON, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("next_at", BigInteger, nullable=False),
+    Column("delivered_at", BigInteger),
+    comment="what people must be told; written with what it tells of, delivered afterwards",
+)
+Index("outbox_due", outbox.c.delivered_at, outbox.c.next_at)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from sqlalchemy import Connection, CursorResult, Row, delete, insert, or_, select, update
+from sqlalchemy import Connection, CursorResult, Row, bindparam, delete, insert, or_, select, update
 
 from .episodes import REOPEN, Episode, Span, witness
 from .families import Severity, Taken
@@ -18,6 +18,25 @@ from .webhook import Alert, Message, Unreadable, fingerprint_of, read
 ALERTMANAGER = "alertmanager"
 RECEIVER = "receiver"
 MAX_COMPLAINTS = 5
+
+# Made once: in a storm of alerts, to make them anew is most of what a notification costs.
+_KEEP = insert(deliveries)
+_OPEN = insert(episodes)
+_KNOWN = select(episodes).where(
+    episodes.c.fingerprint == bindparam("fingerprint"),
+    episodes.c.source == bindparam("source"),
+    episodes.c.merged_into.is_(None),
+    or_(episodes.c.ends_at.is_(None), episodes.c.ends_at >= bindparam("since")),
+)
+_STANDING = select(episodes).where(
+    episodes.c.fingerprint == bindparam("fingerprint"),
+    episodes.c.source == RECEIVER,
+    episodes.c.merged_into.is_(None),
+    episodes.c.ends_at.is_(None),
+)
+_FORGET_GROUP = delete(incomplete_groups).where(
+    incomplete_groups.c.source == bindparam("of_source"), incomplete_groups.c.digest == bindparam("of_digest")
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +51,13 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a delivery: whether all of it could be read, and how many of its alerts did what."""
+    """What became of a delivery: whether all of it could be read, and how many of its alerts did what,
+    and whether its sender left some out.
+    """
 
     readable: bool
     taken: Mapping[Taken, int]
+    truncated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +95,8 @@ class _Entry:
 
     def write(self) -> Outcome:
         complaint = _shortened(self._message.complaints)
-        kept = insert(deliveries).values(**asdict(self._delivery), complaint=complaint)
-        self._id = _new_id(self._connection.execute(kept))
+        kept = self._connection.execute(_KEEP, asdict(self._delivery) | {"complaint": complaint})
+        self._id = _new_id(kept)
         taken = Counter(self._take(self._delivery.source, alert) for alert in self._message.alerts)
         taken[Taken.UNREADABLE] += self._message.unreadable
         if self._message.group:
@@ -83,7 +105,7 @@ class _Entry:
             self._complain(complaint)
         else:
             self._settle()
-        return Outcome(not complaint, taken)
+        return Outcome(not complaint, taken, self._message.truncated > 0)
 
     def _take(self, source: str, alert: Alert) -> Taken:
         """Makes of the alert's episodes what they are with one notification more, and says what that changed."""
@@ -106,18 +128,13 @@ class _Entry:
 
     def _known(self, source: str, alert: Alert) -> list[Row[Any]]:
         """All that one more span can touch."""
-        query = select(episodes).where(
-            episodes.c.fingerprint == alert.fingerprint,
-            episodes.c.source == source,
-            episodes.c.merged_into.is_(None),
-            or_(episodes.c.ends_at.is_(None), episodes.c.ends_at >= alert.span.starts - REOPEN),
-        )
-        return list(self._connection.execute(query))
+        of = {"fingerprint": alert.fingerprint, "source": source, "since": alert.span.starts - REOPEN}
+        return list(self._connection.execute(_KNOWN, of))
 
     def _insert(self, source: str, fingerprint: str, episode: Episode[_Text]) -> int:
         key = {"source": source, "fingerprint": fingerprint, "severity": severity(episode.text.labels)}
         times = {"received_at": self._now, "updated_at": self._now, "delivery_id": self._id}
-        return _new_id(self._connection.execute(insert(episodes).values(**key, **times, **_columns(episode))))
+        return _new_id(self._connection.execute(_OPEN, key | times | _columns(episode)))
 
     def _update(self, id_: int, changed: Mapping[str, object]) -> None:
         stamp = {"updated_at": self._now, "delivery_id": self._id}
@@ -127,7 +144,7 @@ class _Entry:
         """Remembers while the latest message of a group was truncated by its sender."""
         key = self._message.group
         group = {"source": self._delivery.source, "digest": hashlib.sha256(key.encode()).hexdigest()}
-        self._connection.execute(delete(incomplete_groups).filter_by(**group))
+        self._connection.execute(_FORGET_GROUP, {f"of_{name}": value for name, value in group.items()})
         if self._message.truncated:
             row = {"key": key, "truncated": self._message.truncated, "delivery_id": self._id}
             self._connection.execute(insert(incomplete_groups).values(**group, **row))
@@ -153,13 +170,7 @@ class _Entry:
             self._take(RECEIVER, Alert(fingerprint_of(labels), span, labels, standing.annotations, ""))
 
     def _standing(self, labels: Mapping[str, str]) -> Row[Any] | None:
-        query = select(episodes).where(
-            episodes.c.fingerprint == fingerprint_of(labels),
-            episodes.c.source == RECEIVER,
-            episodes.c.merged_into.is_(None),
-            episodes.c.ends_at.is_(None),
-        )
-        return self._connection.execute(query).first()
+        return self._connection.execute(_STANDING, {"fingerprint": fingerprint_of(labels)}).first()
 
 
 def severity(labels: Mapping[str, str]) -> Severity:

@@ -5,9 +5,15 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pytest
+
 from cli.catalogue import catalogue, markdown
 from cli.main import COMMANDS
+from occ.config import Model, load
 from occ.errors import Reason
+from receiver.actions import executors
+from receiver.catalogue import Action, Catalogue
+from receiver.policy import ROLES, Policy
 
 ROOT = Path(__file__).parent.parent
 PAGES = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("runbooks/*.md")]
@@ -49,3 +55,31 @@ def test_runbooks_speak_of_declared_metrics_only() -> None:
         if name not in known
     }
     assert unknown == set()
+
+
+# --- actions and policy ----------------------------------------------------------------------------------------------
+
+ACTIONS = (ROOT / "docs/actions.md").read_text()
+
+
+def rows(text: str) -> set[str]:
+    """What stands as code in the first column of a page's tables."""
+    return {name for row in re.findall(r"(?m)^\|([^|]*)\|", text) for name in re.findall(r"`([^`]+)`", row)}
+
+
+def test_every_executor_and_every_key_of_an_action_and_of_a_policy_has_its_row() -> None:
+    assert {*executors(), *Action.model_fields, *Policy.model_fields} - rows(ACTIONS) == set()
+    assert [role for role in ROLES if f"`{' '.join(ROLES)}`" not in ACTIONS] == []
+
+
+def test_every_key_of_an_executor_is_named() -> None:
+    for name, module in executors().items():
+        (row,) = re.findall(rf"(?m)^\| `{name}` \|.*$", ACTIONS)
+        assert [key for key in module.Options.model_fields if f"`{key}" not in row] == [], name
+
+
+@pytest.mark.parametrize(("model", "first"), [(Catalogue, "targets:"), (Policy, "people:")])
+def test_the_examples_of_the_page_are_valid(model: type[Model], first: str, tmp_path: Path) -> None:
+    (example,) = [text for text in re.findall(r"```yaml\n(.*?)```", ACTIONS, re.DOTALL) if text.startswith(first)]
+    (tmp_path / "example.yml").write_text(example)
+    load(tmp_path / "example.yml", model, secrets=False)

@@ -15,7 +15,11 @@ _HEAD = 4096
 
 @dataclass(slots=True)
 class Call:
-    """What is told of a call's last answer; `patience` in seconds, where the venue asks for it."""
+    """What is told of a call's last answer; `patience` in seconds, where the venue asks for it.
+
+    `answered_at` is the Unix time at which the head of the answer came, `round_trip` the seconds since the request was sent on
+    a connection that was open: names, handshakes and the wait for a free connection are not part of it.
+    """
 
     method: str
     status: int | None = None
@@ -23,6 +27,12 @@ class Call:
     patience: float | None = None
     maintenance: bool = False
     code: str = ""
+    answered_at: float | None = None
+    round_trip: float | None = None
+
+    def forget(self) -> None:
+        """Nothing is answered to the request that is made now."""
+        self.status = self.answered_at = self.round_trip = None
 
     def answered(self, status: int, headers: Mapping[str, str], body: bytes, now: float) -> None:
         """Takes note of an answer."""

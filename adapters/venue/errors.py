@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from typing import Any
 
 import aiohttp
@@ -9,7 +10,14 @@ import aiohttp
 from occ.errors import HttpError, RateLimitError, Reason, SourceError
 from occ.http import FOREIGN, classified, refused
 
+from . import library
 from .call import Call
+
+STRANGE = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, RecursionError, zlib.error)
+"""What becomes of an answer that ccxt did not expect: it takes it apart without looking what it is."""
+
+RAISED = (library.ERROR, SourceError, *FOREIGN, *STRANGE)
+"""All that a call of ccxt may raise for what was answered, or was not. What else it raises is a mistake of its own or ours."""
 
 _REFUSED = "the venue answered with an error"
 _KEY = "the venue does not accept the key"

@@ -96,6 +96,8 @@ class Gate:
         with Timed() as timing:
             async with self._session.request(method, there, allow_redirects=False, **parts) as response:
                 timing.answered()
+                if call := CALL.get():
+                    call.answered_at, call.round_trip = self._clock(), time.perf_counter() - timing.sent
                 if 300 <= response.status < 400:  # noqa: PLR2004 - redirections
                     raise http.refused(response.status, response.headers)
                 body = await _bounded(response)

@@ -13,6 +13,7 @@ from ccxt.base.errors import BaseError, error_hierarchy
 
 VERSION: str = polling.__version__
 IDS: tuple[str, ...] = tuple(polling.exchanges)
+ERROR: type[Exception] = BaseError
 ERRORS: Mapping[str, Any] = error_hierarchy
 """The tree of ccxt's exceptions: under each name those that are narrower."""
 
@@ -33,6 +34,6 @@ def knows(error: BaseException) -> bool:
 
 
 @functools.cache
-def extended(exchange: str, extension: type) -> Any:
-    """The class of an exchange with an extension that goes before it."""
-    return type(extension.__name__, (extension, kind(exchange)), {})
+def extended(exchange: str, *extensions: type) -> Any:
+    """The class of an exchange with extensions that go before it, each before the next."""
+    return type(extensions[0].__name__, (*extensions, kind(exchange)), {})

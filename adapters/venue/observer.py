@@ -12,12 +12,14 @@ from occ.errors import SourceError
 class Request:
     """One HTTP request: on behalf of which method, how many seconds until its answer, and how it failed, if it did.
 
-    Time in the limiter is not part of it.
+    Time in the limiter is not part of it. `answered_at` and `round_trip` are those of `Call`: None where no answer came.
     """
 
     method: str
     seconds: float
     error: SourceError | None
+    answered_at: float | None = None
+    round_trip: float | None = None
 
 
 class Observer(Protocol):

@@ -20,7 +20,7 @@ from occ.errors import Reason, SourceError
 from . import library, markets
 from .budget import BY_THE_MINUTE, Budget
 from .call import CALL, Call
-from .errors import REASONS, of_feed, translated
+from .errors import RAISED, REASONS, of_feed, translated
 from .gate import Gate
 from .observer import Nobody, Observer
 from .wired import FEED, Feed, Wire, end, exchange, left_behind
@@ -55,6 +55,10 @@ class Credentials:
             "walletAddress": self.wallet_address,
         }
         return {name: secret.reveal() for name, secret in told.items() if secret is not None}
+
+
+def _unnoted(_: object) -> None:
+    """For who wants the newest alone."""
 
 
 class Venue:
@@ -133,7 +137,7 @@ class Venue:
         token = CALL.set(call)
         try:
             return await asked(*args, **named)
-        except Exception as error:  # noqa: BLE001 - of a strange answer ccxt's parsers may make any of them
+        except RAISED as error:
             raise _failure(error, call) from None
         finally:
             CALL.reset(token)
@@ -167,7 +171,7 @@ class Venue:
         CALL.set(call := Call("load_markets"))
         try:
             await markets.load(self._exchange, self._wire.name, self._config)
-        except Exception as error:  # noqa: BLE001 - as in `call`
+        except RAISED as error:
             raise _failure(error, call) from None
 
     async def check(self, symbol: str) -> Mapping[str, Any]:
@@ -195,27 +199,32 @@ class Venue:
 
     # --- following ---------------------------------------------------------------------------------------------------
 
-    async def watch(self, method: str, *args: Any, **named: Any) -> AsyncGenerator[Any, None]:
-        """What a `watch_` method of ccxt tells, again and again. To be closed (`aclosing`).
+    async def watch(
+        self, method: str, *args: Any, note: Callable[[Any], object] = _unnoted, interval: float = 0.0
+    ) -> AsyncGenerator[Any, None]:
+        """The newest of what a `watch_` method of ccxt tells, not more often than every `interval` seconds. To be closed
+        (`aclosing`). `note` is called with everything, as it comes: so it must be quick.
 
-        Ends with the first failure: BookGapError where updates of a book do not fit together, else another SourceError;
-        silence is for the caller to notice. A book is ccxt's own object, which goes on changing; while the caller is at work
-        its updates become one. Nothing else is left out.
+        Ends with the first failure, at once, so that no book is told that has a gap by now: BookGapError where its updates do not
+        fit together, what `note` has raised, else another SourceError. Silence is for the caller to notice. A book is ccxt's own
+        object, which goes on changing.
         """
         asked, call, feed = self._method(method), Call(method), Feed()
         self._budget.admit()
         await self._subscribe_afresh(method, args)
         self._feeds.add(feed)
-        following = asyncio.create_task(_follow(functools.partial(asked, *args, **named), call, feed))
+        following = asyncio.create_task(_follow(functools.partial(asked, *args), call, feed, note))
         following.add_done_callback(lambda _: feed.news.set())
         try:
             while True:
                 await feed.news.wait()
                 feed.news.clear()
-                while feed.updates:
-                    yield feed.updates.popleft()
                 if following.done():
                     raise _why(following, call)
+                if feed.newest:
+                    yield feed.newest.pop()
+                if interval:
+                    await asyncio.wait({following}, timeout=interval)
         finally:
             await end([following])
             await self._leave(feed, (method, *map(str, args)))
@@ -240,7 +249,7 @@ class Venue:
             try:
                 async with asyncio.timeout(UNSUBSCRIBE_SECONDS):
                     await self._method(opposite)(*args[:1])
-            except Exception as error:  # noqa: BLE001 - whatever it was: the socket is not to be trusted
+            except RAISED as error:
                 log.info("%s: %s: %s", self._wire.name, opposite, translated(error))
             else:
                 return
@@ -258,7 +267,7 @@ class Venue:
             await socket.close()  # it may have been opening, and have come to be open in spite of us
 
 
-async def _follow(asked: Callable[[], Any], call: Call, feed: Feed) -> None:
+async def _follow(asked: Callable[[], Any], call: Call, feed: Feed, note: Callable[[Any], object]) -> None:
     """In a task of its own, so that what it sets is seen by no other, and so that ccxt is asked for the next update before
     anything else is done: what it is not asked for, it does not tell.
     """
@@ -266,8 +275,9 @@ async def _follow(asked: Callable[[], Any], call: Call, feed: Feed) -> None:
     FEED.set(feed)
     while True:
         update = await asked()
-        if not feed.updates or feed.updates[-1] is not update:
-            feed.updates.append(update)
+        call.status = None  # if noting fails, no answer of the venue is to blame
+        note(update)
+        feed.newest.append(update)
         feed.news.set()
 
 

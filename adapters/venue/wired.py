@@ -8,6 +8,7 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,10 +19,12 @@ from occ import http
 from occ.errors import RateLimitError, Reason, SourceError
 
 from . import library
+from .binance import Binance
 from .budget import Budget
 from .call import CALL, Call
-from .errors import translated
+from .errors import RAISED, translated
 from .gate import Gate
+from .kraken import Kraken
 from .observer import Observer, Request
 
 log = logging.getLogger(__name__)
@@ -34,15 +37,19 @@ _ANY: Any = object  # ccxt's class comes after `Wired`, and has no types
 
 @dataclass(eq=False, slots=True)
 class Feed:
-    """One subscription: the sockets on which it lives, and what was told and not yet heard."""
+    """One subscription: the sockets on which it lives, and the newest that was told and not yet heard."""
 
     sockets: set[Any] = field(default_factory=set)
-    updates: deque[Any] = field(default_factory=deque)
+    newest: deque[Any] = field(default_factory=lambda: deque(maxlen=1))
     news: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 FEED: ContextVar[Feed | None] = ContextVar("occ_venue_feed", default=None)
 """The feed for which ccxt is at work."""
+
+
+_SPENDING: ContextVar[AsyncExitStack | None] = ContextVar("occ_venue_spending", default=None)
+"""Is left when the request on whose behalf ccxt is at work was answered."""
 
 
 @dataclass(eq=False, slots=True)
@@ -55,6 +62,7 @@ class Wire:
     markets: Callable[[], Any]
     budget: Budget
     timers: list[asyncio.TimerHandle] = field(default_factory=list)
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
 class Wired(_ANY):  # type: ignore[misc]
@@ -67,41 +75,64 @@ class Wired(_ANY):  # type: ignore[misc]
     # --- requests ----------------------------------------------------------------------------------------------------
 
     async def fetch2(self, path: Any, api: Any = "public", method: Any = "GET", params: Any = None, config: Any = None) -> Any:  # fmt: skip
-        """Every request of ccxt, with what it costs: under our limit first, then under ccxt's own."""
-        params, config = params or {}, config or {}
-        cost = self.calculate_rate_limiter_cost(api, method, path, params, config)
-        async with self.wire.budget.spend(float(cost)):
-            return await super().fetch2(path, api, method, params, config)
+        """Every request of ccxt, unless the venue wants to be left alone."""
+        self.wire.budget.admit()
+        async with AsyncExitStack() as spending:
+            token = _SPENDING.set(spending)
+            try:
+                return await super().fetch2(path, api, method, params or {}, config or {})
+            finally:
+                _SPENDING.reset(token)
 
     async def throttle(self, cost: Any = None) -> None:
-        """The limiter of ccxt itself."""
+        """Before a request is signed: the limiter of ccxt itself, and then ours. Who gives up has used nothing of either.
+
+        One at a time: those who have given up in ccxt's own queue are served there as if they still waited, before all others.
+        """
         began = time.monotonic()
         try:
-            await super().throttle(cost)
+            async with self.wire.turn:
+                await super().throttle(cost)
         finally:
             self.wire.observer.waited(time.monotonic() - began)
+        if spending := _SPENDING.get():
+            await spending.enter_async_context(self.wire.budget.spend(float(cost or 0.0)))
 
     async def fetch(self, url: Any, method: Any = "GET", headers: Any = None, body: Any = None) -> Any:
         """One request over the wire; the observer is told of it, and the venue left alone where it asks for that."""
         call = CALL.get() or Call("background")
-        call.status, began = None, time.perf_counter()
-        error: SourceError | None = SourceError(Reason.TIMEOUT, "given up by the caller")
+        call.forget()
+        began = time.perf_counter()
+        error: SourceError | None = SourceError(Reason.INTERNAL, "not brought to its end")
         try:
             answer = _json(await super().fetch(url, method, headers, body), method)
             error = None
-        except Exception as failure:
+        except RAISED as failure:
             error = translated(failure, call)
             if isinstance(error, RateLimitError) and error.retry_after:
                 self.wire.budget.leave_alone(error.retry_after)
             raise
+        except asyncio.CancelledError:
+            error = SourceError(Reason.TIMEOUT, "given up by the caller")
+            raise
         else:
             return answer
         finally:
-            self.wire.observer.requested(Request(call.method, time.perf_counter() - began, error))
+            seconds = time.perf_counter() - began
+            self.wire.observer.requested(Request(call.method, seconds, error, call.answered_at, call.round_trip))
 
     async def load_markets(self, *_: Any, **_named: Any) -> Any:
         """Methods of ccxt ask for the markets here: they are loaded once, for all who wait."""
         return self.markets if self.markets else await self.wire.markets()
+
+    # --- books -------------------------------------------------------------------------------------------------------
+
+    def parse_order_book(self, orderbook: Any, symbol: Any, timestamp: Any = None, bidsKey: Any = "bids", asksKey: Any = "asks", *keys: Any) -> Any:  # fmt: skip # noqa: N803 - ccxt's names
+        """A book. A side that is missing is none, where ccxt would take it for an empty one."""
+        for side in (bidsKey, asksKey):
+            if self.safe_value(orderbook, side) is None:
+                raise http.bad_response(f"a book without its {side}")
+        return super().parse_order_book(orderbook, symbol, timestamp, bidsKey, asksKey, *keys)
 
     # --- sockets -----------------------------------------------------------------------------------------------------
 
@@ -136,9 +167,16 @@ class Wired(_ANY):  # type: ignore[misc]
         return timer
 
 
+_OWN: Mapping[str, tuple[type, ...]] = {
+    **dict.fromkeys(("binance", "binancecoinm", "binanceus", "binanceusdm"), (Binance,)),
+    "kraken": (Kraken,),
+}
+"""What single exchanges need besides."""
+
+
 def exchange(wire: Wire, config: Mapping[str, Any]) -> Any:
     """A new exchange object."""
-    return library.extended(wire.name, Wired)(
+    return library.extended(wire.name, Wired, *_OWN.get(wire.name, ()))(
         wire,
         {
             "session": wire.gate,
@@ -186,7 +224,7 @@ def _json(answer: Any, method: str) -> Any:
 def _handle(socket: Any, handle: Callable[[Any], None], message: Any) -> None:
     try:
         handle(message)
-    except Exception as error:  # noqa: BLE001 - whatever a message does to ccxt must reach those who wait for it
+    except RAISED as error:
         socket.on_error(http.bad_response(f"a message that ccxt can not read: {type(error).__name__}"))
 
 

@@ -53,13 +53,17 @@ class Header(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """How values are read: their unit, where they are bad, what single ones are called, what it means to have none."""
+    """How values are read: their unit, where they are bad, what single ones are called, what it means to have none.
+
+    A graph of what is `signed` goes below zero, and its limits hold on either side.
+    """
 
     unit: Unit
     limits: tuple[Limit, ...] = ()
     states: Mapping[float, State] | None = None
     nothing: str = theme.NO_DATA
     decimals: int | None = None
+    signed: bool = False
 
 
 @attr.s(auto_attribs=True, kw_only=True)
@@ -113,9 +117,11 @@ def bar_gauge(header: Header, scale: Scale, *queries: Query, width: int = 6) -> 
 
 
 def timeseries(
-    header: Header, scale: Scale, *queries: Query, width: int = 6, stacked: bool = False, bound: str = ""
+    header: Header, scale: Scale, *queries: Query, width: int = 6, stacked: bool = False, bounds: Sequence[Query] = ()
 ) -> Panel:
-    """Curves with the limits as lines; a gap is a time without data. `bound` is the PromQL of a limit by chain."""
+    """Curves with the limits as lines; a gap is a time without data. `bounds` are limits that differ, as by chain; their
+    legends end in `limit`.
+    """
     custom: dict[str, Any] = {
         "drawStyle": "line",
         "fillOpacity": 25 if stacked else 0,
@@ -125,12 +131,13 @@ def timeseries(
         "thresholdsStyle": {"mode": "line" if scale.limits else "off"},
         "stacking": {"group": "A", "mode": "normal" if stacked else "none"},
     }
-    defaults = _defaults(scale, min=0, custom=custom, color={"mode": "palette-classic"})
-    defaults["thresholds"]["steps"] = theme.lines(scale.limits, scale.unit)
+    floor = {} if scale.signed else {"min": 0}
+    defaults = _defaults(scale, **floor, custom=custom, color={"mode": "palette-classic"})
+    defaults["thresholds"]["steps"] = theme.lines(scale.limits, scale.unit, signed=scale.signed)
     options = {"legend": _legend(len(queries)), "tooltip": {"mode": "multi", "sort": "desc"}}
-    drawn = (*queries, *([Query(bound, _BOUND)] if bound else []))
-    panel = _panel(Kind.TIMESERIES, header, _over_time(drawn), defaults=defaults, options=options, width=width)
-    panel.fields["overrides"] = [_DASHED] if bound else []
+    targets = _over_time((*queries, *bounds))
+    panel = _panel(Kind.TIMESERIES, header, targets, defaults=defaults, options=options, width=width)
+    panel.fields["overrides"] = [_DASHED] if bounds else []
     return panel
 
 
@@ -210,7 +217,6 @@ def table(
     return attr.evolve(panel, transformations=transformations)
 
 
-_BOUND = "{{chain}} limit"
 _DASHED = {
     "matcher": {"id": "byRegexp", "options": "/ limit$/"},
     "properties": [

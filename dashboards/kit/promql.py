@@ -155,11 +155,12 @@ class _Reader:
 
 def comparisons(expression: str) -> Iterator[tuple[frozenset[str], str, float | str]]:
     """Every comparison that the expression asks for: the metrics on its left, the operator, and the number or the series
-    on its right. What stands behind `unless` must not hold, and is left out; so is a product, which has another unit.
+    on its right. What stands behind `unless` must not hold, and is left out; so are a product and a number of series,
+    which have another unit.
     """
     for node in _nodes(grammar.parse(expression), demanded=True):
         if isinstance(node, grammar.BinaryExpr) and str(node.op) in _COMPARISONS:
-            if _is_product(node.lhs):
+            if _is_product(node.lhs) or _is_count(node.lhs):
                 continue
             metrics = frozenset(selector.name or "" for selector in _selectors(node.lhs))
             match node.rhs:
@@ -175,6 +176,12 @@ def _is_product(node: Any) -> bool:
         return _is_product(node.expr)
     times = isinstance(node, grammar.BinaryExpr) and str(node.op) == "*"
     return times and all(any(True for _ in _selectors(side)) for side in (node.lhs, node.rhs))
+
+
+def _is_count(node: Any) -> bool:
+    if isinstance(node, grammar.ParenExpr):
+        return _is_count(node.expr)
+    return isinstance(node, grammar.AggregateExpr) and str(node.op) == "count"
 
 
 def windows(expression: str) -> Iterator[tuple[str, float]]:

@@ -11,6 +11,9 @@ Window = str
 RATE: Window = "$__rate_interval"
 """At least four scrapes, whatever the zoom: Grafana knows the interval from the data source."""
 
+MOST = 20
+"""More curves in one graph than this tell nobody anything."""
+
 
 def series(metric: str, **matchers: str) -> str:
     """The series of a metric. A value with `$` is a variable of the board, and any of several when it says so."""
@@ -35,6 +38,16 @@ def total(inner: str, by: Iterable[str] = ()) -> str:
 def number(inner: str, by: Iterable[str] = ()) -> str:
     """How many there are; nothing where there are none."""
     return f"count{_by(by)} ({inner})"
+
+
+def highest(inner: str) -> str:
+    """The largest ones, of many."""
+    return f"topk({MOST}, {inner})"
+
+
+def lowest(inner: str) -> str:
+    """The smallest ones, of many."""
+    return f"bottomk({MOST}, {inner})"
 
 
 def rate(counter: str, by: Iterable[str] = ()) -> str:

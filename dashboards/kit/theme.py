@@ -35,6 +35,8 @@ class Unit(StrEnum):
     SHORT = "short"
     PER_SECOND = "cps"
     REQUESTS = "reqps"
+    PRICE = "locale"
+    DOLLARS = "currencyUSD"
     BLOCKS = "suffix:blocks"
     GWEI = "suffix:gwei"
     USD = "currencyUSD"
@@ -73,7 +75,7 @@ def absence(nothing: str) -> Colour:
 
 
 def steps(limits: tuple[Limit, ...], unit: Unit, nothing: str) -> list[dict[str, Any]]:
-    """Colour steps from below zero up. Nothing on a board is negative: below zero is what is not known.
+    """Colour steps from below zero up. No number on a board is negative: below zero is what is not known.
 
     Null counts as the lowest step, also in versions of Grafana that know no mapping of null.
     """
@@ -81,12 +83,22 @@ def steps(limits: tuple[Limit, ...], unit: Unit, nothing: str) -> list[dict[str,
     return [_step(None, absence(nothing)), *shown]
 
 
-def lines(limits: tuple[Limit, ...], unit: Unit) -> list[dict[str, Any]]:
-    """Steps to be drawn as lines across a graph: no line at zero."""
+def lines(limits: tuple[Limit, ...], unit: Unit, *, signed: bool = False) -> list[dict[str, Any]]:
+    """Steps to be drawn as lines across a graph: no line at zero, and of what is `signed` as many below as above it."""
     if not limits:
         return [_step(None, Colour.NEUTRAL)]
     first, *others = _from_zero(limits, unit)
-    return [{**first, "value": None}, *others]
+    return _mirrored(others) if signed else [{**first, "value": None}, *others]
+
+
+def _mirrored(above: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Below a transparent step Grafana draws each line in the colour of the step under it."""
+    values, colours = [step["value"] for step in above], [step["color"] for step in above]
+    mirrored = [None, *(-value for value in reversed(values)), *values]
+    return [
+        _step(value, colour)
+        for value, colour in zip(mirrored, [*reversed(colours), "transparent", *colours], strict=True)
+    ]
 
 
 def _from_zero(limits: tuple[Limit, ...], unit: Unit) -> list[dict[str, Any]]:
@@ -99,7 +111,7 @@ def _from_zero(limits: tuple[Limit, ...], unit: Unit) -> list[dict[str, Any]]:
     return [_step(value, colour) for value, colour in zip(values, below + above, strict=True)]
 
 
-def _step(value: float | None, colour: Colour) -> dict[str, Any]:
+def _step(value: float | None, colour: str) -> dict[str, Any]:
     whole = int(value) if value is not None and value == int(value) else value
     return {"value": whole, "color": str(colour)}
 

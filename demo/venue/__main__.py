@@ -22,7 +22,7 @@ def _name_and_kind(text: str) -> tuple[str, str]:
 
 
 async def _serve(options: argparse.Namespace) -> None:
-    habits = Habits(levels=options.levels, rate=options.rate)
+    habits = Habits(levels=options.levels, rate=options.rate, clip=options.clip)
     names = dict(options.venue or [(kind, kind) for kind in KINDS])
     venues = [
         build(kind, name, time.time, seed=options.seed, symbols=options.symbols, habits=habits)
@@ -48,6 +48,7 @@ def main() -> None:
     )
     parser.add_argument("--symbols", type=int, default=20, help="of each kind of market")
     parser.add_argument("--levels", type=int, default=Habits.levels, help="of each side of a book")
+    parser.add_argument("--clip", type=float, default=Habits.clip, help="lots of a usual order of the crowd")
     parser.add_argument("--rate", type=float, default=Habits.rate, help="orders of the crowd a second and symbol")
     options = parser.parse_args()
     try:

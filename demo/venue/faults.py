@@ -21,6 +21,7 @@ class Fault(StrEnum):
     REORDERED = "reordered"  # two updates of a book change places
     TRUNCATED = "truncated"  # the first half of every message
     GARBAGE = "garbage"  # an HTML page for every message
+    CORRUPT = "corrupt"  # amounts of a book are twice what they are; a checksum says so where the venue sends one
     ABSURD = "absurd"  # best bid and ask that are no numbers, negative, of no size
     ONE_SIDED = "one_sided"  # nobody asks
     EMPTY = "empty"  # neither bids nor asks
@@ -30,7 +31,7 @@ class Fault(StrEnum):
     SLOW = "slow"  # answers come `seconds` late
     SERVER_ERROR = "server_error"  # every request gets 502 and a page; new sockets too
     MAINTENANCE = "maintenance"  # the system status says so, the rest gets 503; sockets are closed
-    BAN = "ban"  # 418 with Retry-After
+    BAN = "ban"  # 418 with `patience` seconds as Retry-After
     CLOCK_SKEW = "clock_skew"  # the venue's clock is `seconds` ahead of ours, or behind by a negative number
     WITHDRAWALS_SUSPENDED = "withdrawals_suspended"  # of `currency` on `network`, or on all
 
@@ -48,11 +49,12 @@ class Scope:
     network: str | None = None
     seconds: float = 2.0
     ratio: float = 0.1
+    patience: float = 120.0
 
     @classmethod
     def of(cls, query: Mapping[str, str]) -> "Scope":
         """From the query of a request; UnknownError where a key is not one of ours, ValueError for what is no number."""
-        numbers = {key: float(query[key]) for key in ("seconds", "ratio") if key in query}
+        numbers = {key: float(query[key]) for key in ("seconds", "ratio", "patience") if key in query}
         names = {key: query[key] for key in ("symbol", "currency", "network") if key in query}
         if left := query.keys() - numbers.keys() - names.keys():
             raise UnknownError(f"unknown: {', '.join(sorted(left))}")

@@ -4,6 +4,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any, Protocol
 
 import orjson
@@ -158,5 +159,7 @@ ABSURD = (("NaN", "1.0"), ("-1.0", "3.0"), ("1e30", "-2.0"), ("0.0", "0.5"))
 
 
 def told(exchange: Exchange, market: Market, levels: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
-    """The levels of a message, with absurd ones before them where that fault is set."""
+    """The levels of a message; absurd ones come before them, and amounts are doubled, where these faults are set."""
+    if exchange.on(Fault.CORRUPT, market):
+        levels = [(price, f"{2 * Decimal(quantity):f}") for price, quantity in levels]
     return [*(ABSURD if exchange.on(Fault.ABSURD, market) else ()), *levels]

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from exporters.exchange import jobs
+from exporters.exchange.checks import order_book
 from exporters.exchange.config import ExchangeConfig, only
 from exporters.exchange.declared import FAMILIES, check_files
 from exporters.exchange.derived import Derivation
@@ -31,11 +32,13 @@ async def build(config: ExchangeConfig, page: Page) -> AsyncIterator[Plan]:
             made += jobs.of(source)
         if config.egress:
             made.append(egress.job(config, session))
+        books = {target: source for source in sources for target in source.targets.per["books"] if source.shown_books}
         derivation = Derivation(
-            [target for source in sources for target in source.targets.per["books"] if source.shown_books],
+            tuple(books),
             [target for source in sources for target in source.targets.per["prices"]],
             config.dollar_like,
             config.bases,
+            followed=lambda target: books[target].follows(target, order_book.STREAMS),
         )
         yield Plan(tuple(made), derivation)
 

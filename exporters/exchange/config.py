@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, create_model, model_validator
 from pydantic_core import PydanticCustomError
 
-from exporters.exchange.checks import CheckOptions
+from exporters.exchange.checks import LOOK_SECONDS, CheckOptions
 from exporters.exchange.declared import check_files
 from exporters.exchange.symbols import base_of, quote_of
 from occ.config import (
@@ -46,13 +46,13 @@ _ASSET = re.compile(r"[^\s/:]{1,32}")
 
 
 def _symbol(value: object) -> str:
-    if isinstance(value, str) and _SYMBOL.fullmatch(value):
+    if isinstance(value, str) and value.isprintable() and _SYMBOL.fullmatch(value):
         return value
     raise refuse("expected a symbol such as BTC/USDT or BTC/USDT:USDT")
 
 
 def _asset(value: object) -> str:
-    if isinstance(value, str) and _ASSET.fullmatch(value):
+    if isinstance(value, str) and value.isprintable() and _ASSET.fullmatch(value):
         return value
     raise refuse("expected an asset such as USDT")
 
@@ -271,6 +271,8 @@ def _untimely(config: ExchangeConfig, venue: Venue, index: int) -> Iterator[Pyda
             yield refuse(f"must not be longer than the interval, {pace.interval:g} s", *at, "timeout")
         if pace.stale_after < pace.interval:
             yield refuse(f"must not be shorter than the interval, {pace.interval:g} s", *at, "stale_after")
+        if hasattr(check, "STREAMS") and pace.silence < 2 * LOOK_SECONDS:
+            yield refuse(f"a stream is looked at every {LOOK_SECONDS:g} s: at least twice that", *at, "silence")
 
 
 def _priced_nowhere(config: ExchangeConfig) -> Iterator[PydanticCustomError]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 from typing import Any
@@ -36,6 +36,7 @@ DEVIATION = Family(
     "included, of the same base, kind (spot, swap) and a dollar-like quote; positive where it is dearer here.",
     SYMBOL,
     unit="ratio",
+    quiet=True,
 )
 STABLECOIN = Family(
     "exchange_stablecoin_deviation_ratio",
@@ -43,6 +44,7 @@ STABLECOIN = Family(
     "Price in dollars of a dollar-like asset minus 1, at the configured source: -0.01 is one cent below a dollar.",
     (*SYMBOL, "currency"),
     unit="ratio",
+    quiet=True,
 )
 
 DERIVED_FAMILIES = (FROZEN, DEVIATION, STABLECOIN)
@@ -66,14 +68,17 @@ def went_on(instants: Sequence[float], since: float, seconds: float = GOES_ON_SE
     return instants[-1] - first >= seconds
 
 
-def frozen(book: BookReading, prints: Sequence[float], others: Iterable[Sequence[float]]) -> bool:
+def frozen(
+    book: BookReading, prints: Sequence[float], others: Iterable[Sequence[float]], *, followed: bool = True
+) -> bool:
     """Whether a book stands still. `prints` are of its own trades, `others` the moves of the same on other venues.
 
-    A polled book is known to stand still only until it was last looked at.
+    One that is not followed, or not any more, is known to stand still only until it was last heard of: a venue that does not
+    answer has no frozen books.
     """
 
     def while_it_stood(instants: Sequence[float]) -> bool:
-        known = instants if book.followed else instants[: bisect_right(instants, book.received_at)]
+        known = instants if followed else instants[: bisect_right(instants, book.received_at)]
         return went_on(known, book.changed_at)
 
     return while_it_stood(prints) or sum(map(while_it_stood, others)) >= MOVING_VENUES
@@ -87,7 +92,10 @@ def reference(mids: Mapping[str, Sequence[float]]) -> float | None:
 
 
 class Derivation:
-    """Derives what several readings say. `targets` are the books of all venues, `bases` the names of assets with aliases."""
+    """Derives what several readings say. `books` are those of all venues, `bases` the names of assets with aliases.
+
+    `followed` tells of a book whether its stream is open just now, which a reading from before can not know.
+    """
 
     def __init__(
         self,
@@ -95,7 +103,9 @@ class Derivation:
         prices: Sequence[Target],
         dollar_like: Sequence[str],
         bases: Mapping[str, str],
+        followed: Callable[[Target], bool],
     ) -> None:
+        self._followed = followed
         self._books = tuple(books)
         self._rows = tuple(target.labels for target in self._books)
         self._groups = {target: _group(target, bases) for target in self._books}
@@ -139,7 +149,7 @@ class Derivation:
         prints = trades[target].reading.prints if target in trades else ()
         venues = moves[self._groups[target].base]
         others = [moved for name, moved in venues.items() if name != target.labels["venue"]]
-        return float(frozen(books[target].reading, prints, others))
+        return float(frozen(books[target].reading, prints, others, followed=self._followed(target)))
 
     # --- out of line -------------------------------------------------------------------------------------------------
 

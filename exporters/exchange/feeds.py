@@ -20,7 +20,10 @@ COUNT, VOLUME = "count", "volume_usd"
 SIDES = ("buy", "sell")
 
 REMEMBERED = 32
-"""Instants of moves and prints that are kept: at four a second, those of the last eight seconds."""
+"""Instants of moves and prints that are kept."""
+
+APART_SECONDS = 0.25
+"""Prints that come closer together are one: so however many there are, those of the last eight seconds are kept."""
 
 IDS = 1_500
 """Trades that are known again when a venue tells them twice; none tells more at once."""
@@ -74,11 +77,16 @@ class BookFeed:
         self._crossed_seconds += self._crossed.saw(None, now)
         self._range.saw(None, now)
 
-    def reading(self, raw: Any, contract: Contract, *, followed: bool) -> BookReading:
-        """The book as it was seen last. Raises bad_response where what the venue gave is no book."""
+    def reading(self, raw: Any, contract: Contract, limit: int | None = None) -> BookReading:
+        """The book as it was seen last; `limit` levels a side were asked for, where it was asked for.
+
+        Raises bad_response where what the venue gave is no book.
+        """
         if not isinstance(raw, Mapping) or "bids" not in raw or "asks" not in raw:
             raise SourceError(Reason.BAD_RESPONSE, "no book")
-        book = Book.of(raw["bids"], raw["asks"], contract_size=contract.size, inverse=contract.inverse)
+        bids, asks = raw["bids"], raw["asks"]
+        given = None if limit is None else _given(limit, bids, asks)
+        book = Book.of(bids, asks, limit=given, contract_size=contract.size, inverse=contract.inverse)
         told = quality(book, self._sizes, self._dollars())
         if told.mid != self._mid:
             self._mid = told.mid
@@ -90,10 +98,17 @@ class BookFeed:
             totals=Totals(self._labels, self._since, {CROSSED: self._crossed_seconds}),
             sizes_usd=self._sizes,
             moves=tuple(self._moves),
-            followed=followed,
             timestamp=instant(raw.get("timestamp")),
             mid_range_ratio=self._range.ratio(asyncio.get_running_loop().time()),
         )
+
+
+def _given(limit: int, bids: Any, asks: Any) -> int:
+    """Up to how many levels the venue has told all that it has: some give fewer than asked for, as the longer side shows."""
+    try:
+        return min(limit, max(len(bids), len(asks)))
+    except TypeError:
+        return limit
 
 
 def _best(raw: Any, side: str) -> float | None:
@@ -122,17 +137,22 @@ class TradesFeed:
         """Takes note of trades as ccxt tells them, in any order and more than once. Raises bad_response for garbage."""
         now = self._clock()
         fresh = [trade for trade in _trades(trades) if self._is_new(trade)]
-        self._last_at = max(filter(None, (self._last_at, *(trade.at for trade in fresh))), default=None)
+        # Of the newest news: not the latest ever, since a time that was told wrong once would stand for as long as it is ahead.
+        self._last_at = max((trade.at for trade in fresh if trade.at is not None), default=self._last_at)
         if self._begun and fresh:
             for trade in fresh:
                 self._add(trade, contract)
             # What is polled has happened at some time since the look before.
-            self._prints.append(now if followed else self._looked_at)
+            self._printed(now if followed else self._looked_at)
         self._begun, self._looked_at = True, now
 
     def reading(self) -> TradesReading:
         """What is known by now."""
         return TradesReading(Totals(self._labels, self._since, dict(self._amounts)), self._last_at, tuple(self._prints))
+
+    def _printed(self, at: float) -> None:
+        if not self._prints or at - self._prints[-1] >= APART_SECONDS:
+            self._prints.append(at)
 
     def _is_new(self, trade: _Trade) -> bool:
         if trade.key in self._known:

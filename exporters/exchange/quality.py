@@ -289,8 +289,6 @@ class Tickers:
 
     bid: Sequence[float | None]
     ask: Sequence[float | None]
-    mid: Sequence[float | None]
-    spread_ratio: Sequence[float | None]
     volume_usd_24h: Sequence[float | None]
 
 
@@ -304,13 +302,9 @@ def tickers(
     """
     none: Mapping[str, Any] = {}
     found = [told.get(symbol, none) for symbol in symbols]
-    bids = [number(ticker.get("bid")) for ticker in found]
-    asks = [number(ticker.get("ask")) for ticker in found]
     volumes = [number(ticker.get("quoteVolume"), 0.0) for ticker in found]
     return Tickers(
-        bid=bids,
-        ask=asks,
-        mid=list(map(mid_price, bids, asks)),
-        spread_ratio=list(map(spread_ratio, bids, asks)),
+        bid=[number(ticker.get("bid")) for ticker in found],
+        ask=[number(ticker.get("ask")) for ticker in found],
         volume_usd_24h=list(map(dollars, volumes, usd_per_quote)),
     )

@@ -28,8 +28,7 @@ class BookReading:
     """A book as it was last seen.
 
     `timestamp` is the venue's own, `received_at` when it came here, `changed_at` when it was last seen to differ from before.
-    `moves` are the last instants at which its mid was seen to differ. `followed` says that changes are told as they happen:
-    then no news is no change. A polled book is known only as of `received_at`. `totals` counts for how long it was crossed.
+    `moves` are the last instants at which its mid was seen to differ. `totals` counts for how long it was crossed.
     """
 
     quality: Quality
@@ -38,7 +37,6 @@ class BookReading:
     totals: Totals
     sizes_usd: tuple[int, ...] = ()
     moves: tuple[float, ...] = ()
-    followed: bool = False
     timestamp: float | None = None
     mid_range_ratio: float | None = None
 

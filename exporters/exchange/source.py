@@ -15,13 +15,14 @@ import aiohttp
 
 from adapters.venue import BookGapError, Credentials, Request
 from adapters.venue import Venue as Wire
+from exporters.exchange.checks import LOOK_SECONDS
 from exporters.exchange.columns import METHODS, REQUEST_DURATION, REQUESTS, THROTTLED, WINDOWS, WS_GAP, WS_RECONNECTS
 from exporters.exchange.config import Account, ExchangeConfig, Venue
 from exporters.exchange.feeds import BookFeed, Contract, TradesFeed
 from exporters.exchange.prices import Prices
 from exporters.exchange.reading import ConnectionReading
 from exporters.exchange.symbols import base_of, quote_of
-from occ.errors import Reason, SourceError
+from occ.errors import RateLimitError, Reason, SourceError
 from occ.job import Target
 from occ.metrics import Family
 from occ.page import Event, Page
@@ -30,11 +31,16 @@ from occ.plain import fingerprint
 OPEN_SECONDS = 0.05
 """So long on the average each stream of a venue waits before it is opened again: two hundred of them, ten seconds."""
 
+COMMON = {"tradesLimit": 250}
+"""ccxt's options for all exchanges. It keeps the last trades of each symbol, 3 kB each, though all are noted as they come: enough
+for the busiest symbol and a loop that is late by half a second.
+"""
+
 _AGGREGATES = {"watchTradesForSymbols": {"name": "aggTrade"}}
 OPTIONS: Mapping[str, Mapping[str, Any]] = dict.fromkeys(
     ("binance", "binancecoinm", "binanceus", "binanceusdm"), _AGGREGATES
 )
-"""ccxt's, by exchange. Binance is asked for aggregates of trades: what is followed must have the same ids."""
+"""And those by exchange. Binance is asked for aggregates of trades: what is followed must have the same ids."""
 
 KEYED_SHARE = 0.1
 """Of what may be used of the rate limit, for requests with a key; a key that is refused must not stop the others."""
@@ -110,7 +116,7 @@ class Source:
         self._followed: set[tuple[Target, str]] = set()
         self._failed: SourceError | None = None
         self._asked = asyncio.Event()
-        self._took: dict[str, tuple[float, float]] = {}
+        self._round_trips: dict[str, tuple[float, float]] = {}
         self._fine_clock = False
         self._session = session
         keyed = next(iter(venue.accounts), None)
@@ -124,7 +130,7 @@ class Source:
             session=self._session,
             base_url=None if base is None else base.reveal(),
             credentials=credentials,
-            options=OPTIONS.get(self.venue.exchange),
+            options={**COMMON, **OPTIONS.get(self.venue.exchange, {})},
             rate_limit_share=self.venue.rate_limit_share * share,
             observer=self,
             clock=self._clock,
@@ -149,17 +155,30 @@ class Source:
 
     async def call(self, method: str, *args: Any) -> Any:
         """What a method of ccxt returns. Raises SourceError."""
+        self._admit()
         return await self._wire.call(method, *args)
 
     async def call_with_key(self, method: str, *args: Any) -> Any:
         """As `call`, with the key of the venue's first account, where there is one: some venues tell nobody else."""
+        self._admit()
         return await self._keyed.call(method, *args)
 
+    def _admit(self) -> None:
+        """Raises RateLimitError while the venue wants to be left alone. That is said to our address, with or without a key."""
+        until = self._silent_until
+        if until is not None:
+            raise RateLimitError("the venue asks for patience: nothing is sent until then", until - self._clock())
+
+    @property
+    def _silent_until(self) -> float | None:
+        told = (self._wire.silent_until, self._keyed.silent_until)
+        return max((until for until in told if until is not None), default=None)
+
     async def timed(self, method: str) -> tuple[Any, float, float]:
-        """What a method returns, when its answer came (Unix time), and how many seconds its request took."""
+        """What a method returns, when its answer came (Unix time), and how many seconds after its request was sent."""
         answer = await self.call(method)
-        ended, seconds = self._took[method]
-        return answer, ended, seconds
+        answered_at, round_trip = self._round_trips[method]
+        return answer, answered_at, round_trip
 
     def resolution(self, server_ms: float) -> float:
         """Seconds between two times that the venue can tell: 1 as long as it was only heard to tell whole seconds."""
@@ -186,22 +205,32 @@ class Source:
 
     # --- following ---------------------------------------------------------------------------------------------------
 
-    async def follow(self, target: Target, method: str, *args: Any) -> AsyncGenerator[Any, None]:
-        """What a stream of the target tells, until it fails with SourceError. Again is not at once: others want to as well."""
+    async def follow(
+        self, target: Target, method: str, *args: Any, note: Callable[[Any], object]
+    ) -> AsyncGenerator[Any, None]:
+        """The newest of what a stream of the target tells, for a look every LOOK_SECONDS, until it fails with SourceError.
+
+        `note` is called with everything as it comes. Again is not at once: others want to as well.
+        """
         key = target, method
         if key in self._opened:
             await asyncio.sleep(self._chance.uniform(0, OPEN_SECONDS * 2 * len(self._opened)))
         self._opened.add(key)
         loop, last = asyncio.get_running_loop(), math.nan
+
+        def noted(update: Any) -> None:
+            nonlocal last
+            now = loop.time()
+            if math.isnan(last):
+                self._opens(key)
+            else:
+                self._gaps.observe(now - last)
+            last = now
+            note(update)
+
         try:
-            async with aclosing(self._wire.watch(method, *args)) as updates:
+            async with aclosing(self._wire.watch(method, *args, note=noted, interval=LOOK_SECONDS)) as updates:
                 async for update in updates:
-                    now = loop.time()
-                    if math.isnan(last):
-                        self._opens(key)
-                    else:
-                        self._gaps.observe(now - last)
-                    last = now
                     yield update
         finally:
             self._followed.discard(key)
@@ -212,6 +241,10 @@ class Source:
         if key in self._heard:
             self._page.count(Event(WS_RECONNECTS, self._labels))
         self._heard.add(key)
+
+    def follows(self, target: Target, method: str) -> bool:
+        """Whether just now a stream of the target tells what happens as it happens: then no news is no change."""
+        return (target, method) in self._followed
 
     @staticmethod
     def is_gap(error: SourceError) -> bool:
@@ -226,7 +259,7 @@ class Source:
 
     def asked_book(self, target: Target, method: str) -> BookFeed:
         """The same for a look by asking; beside the stream `method` (as a probe looks) it has nothing in common with that."""
-        return self._new_book(target) if (target, method) in self._followed else self.book(target)
+        return self._new_book(target) if self.follows(target, method) else self.book(target)
 
     def _new_book(self, target: Target) -> BookFeed:
         dollars = self._dollars(target.labels["symbol"])
@@ -273,7 +306,8 @@ class Source:
         method = request.method if request.method in METHODS else "other"
         self._durations[method].observe(request.seconds)
         self._page.count(Event(REQUESTS, {**self._labels, "method": method}))
-        self._took[request.method] = self._clock(), request.seconds
+        if request.answered_at is not None and request.round_trip is not None:
+            self._round_trips[request.method] = request.answered_at, request.round_trip
         self._asked.set()
         self._failed = request.error if request.error and request.error.reason in _UNREACHED else None
 
@@ -286,15 +320,17 @@ class Source:
         not reached.
         """
         await self._asked.wait()
-        if self._failed is not None and self._wire.silent_until is None:
-            raise self._failed
+        silent_until = self._silent_until
+        if self._failed is not None and silent_until is None:
+            # Without the patience that was asked for: this look sends nothing.
+            raise SourceError(self._failed.reason, str(self._failed))
         usage: dict[str, float] = {}
         for window, ratio in self._wire.usage().items():
             name = window if window in WINDOWS else "other"
             usage[name] = max(usage.get(name, 0.0), ratio)
         return ConnectionReading(
             used=usage,
-            ban_until=self._wire.silent_until,
+            ban_until=silent_until,
             followed=bool(self._followed) if self._opened else None,
             supported=dict(self.supported),
         )

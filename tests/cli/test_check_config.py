@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from cli.main import main
+from tests.receiver.rules import ACTIONS, POLICY, RECEIVER
 
 CONFIG = Path(__file__).parents[2] / "config"
 NODES = """\
@@ -32,7 +33,8 @@ def checked(folder: Path, capsys: pytest.CaptureFixture[str], *flags: str, **fil
 def test_the_examples_are_valid_together(capsys: pytest.CaptureFixture[str]) -> None:
     code, out, err = checked(CONFIG, capsys, "--without-secrets")
     assert (code, err) == (0, "")
-    assert out.splitlines() == ["exchange.yml: valid", "nodes.yml: valid", "pools.yml: valid", "receiver.yml: valid"]
+    names = ("actions", "exchange", "nodes", "policy", "pools", "receiver")
+    assert out.splitlines() == [f"{name}.yml: valid" for name in names]
 
 
 def test_every_problem_of_every_file_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -88,3 +90,52 @@ def test_secrets_are_looked_at_unless_told_otherwise(tmp_path: Path, capsys: pyt
     text = NODES.replace("8545", "8545/${NO_SUCH_KEY}")
     assert checked(tmp_path, capsys, nodes=text)[0] == 2
     assert checked(tmp_path, capsys, "--without-secrets", nodes=text)[0] == 0
+
+
+ACTING = {"receiver": RECEIVER, "actions": ACTIONS, "policy": POLICY}
+
+
+def test_what_can_be_done_and_who_may_do_it_are_checked_together(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = {**ACTING, "policy": POLICY.replace("action: halt", "action: hold")}
+    code, out, err = checked(tmp_path, capsys, "--without-secrets", **files)
+    assert (code, out) == (2, "actions.yml: valid\n")
+    assert err == "policy.yml:13: rules[0].action: there is no such action; there are: halt, resume, order-size\n"
+
+
+def test_what_is_wrong_in_a_file_that_another_names_is_told_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = {**ACTING, "actions": ACTIONS.replace("executor: parameter", "executor: script")}
+    code, out, err = checked(tmp_path, capsys, "--without-secrets", **files)
+    assert (code, out) == (2, "policy.yml: valid\n")
+    assert err.splitlines() == [
+        "actions.yml:29: actions[2].steps[0].executor: there is no such executor; there are: http, parameter",
+        "receiver.yml:6: actions: the file named here can not be used",
+    ]
+
+
+def test_actions_and_policies_are_checked_before_a_receiver_names_them(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    policy = POLICY.replace("by: [oncall]", "by: [nobody]")
+    code, out, err = checked(tmp_path, capsys, "--without-secrets", policy=policy, actions="{}")
+    known = "admin, commander, everybody, oncall, operator, risk, trader, viewer"
+    assert (code, out) == (2, "")
+    assert err.splitlines() == [
+        "actions.yml:1: actions: is required",
+        f"policy.yml:15: freeze.by[0]: is no role and no group; there are: {known}",
+    ]
+
+
+def test_a_policy_that_nobody_could_follow_is_valid_and_is_noted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    policy = POLICY.replace("{role: risk}]", "{role: risk, count: 3}]")
+    code, out, err = checked(tmp_path, capsys, "--without-secrets", policy=policy)
+    assert (code, err) == (0, "")
+    assert out.splitlines()[0] == "policy.yml: valid"
+    assert out.splitlines()[1].endswith(
+        "policy.yml:14: rules[1].approvals: whoever requests it, the others are not enough to approve it"
+    )

@@ -260,11 +260,12 @@ def colours(board: Board) -> Iterator[str]:
 
 
 def _plain(panel: Panel) -> Iterator[tuple[dict[str, Any], str]]:
-    """The metrics that are shown as they are, each with the configuration of its field."""
+    """The metrics that are shown as they are, all or the largest, each with the configuration of its field."""
     headings = _headings(panel)
     overrides = _overrides(panel)
     for target in panel.get("targets", ()):
-        if match := re.fullmatch(r"(?:max|min) (?:by \([^)]*\) )?\((\w+)(?:\{[^}]*\})?\)", target["expr"]):
+        shown = re.sub(r"^topk\(\d+, (.*)\)$", r"\1", target["expr"])
+        if match := re.fullmatch(r"(?:max|min) (?:by \([^)]*\) )?\((\w+)(?:\{[^}]*\})?\)", shown):
             column = overrides.get(headings.get(f"Value #{target['refId']}", ""), {})
             yield {**panel["fieldConfig"]["defaults"], **column}, match[1]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -9,11 +10,12 @@ import yaml
 
 from cli.catalogue import catalogue
 from dashboards.boards import documents
+from dashboards.kit import promql
 from dashboards.kit.addresses import of_prometheus
-from dashboards.kit.emit import differences, write
+from dashboards.kit.emit import differences, queries, write
 from tests.dashboards import checks
 
-NAMES = ["occ-meta", "occ-nodes", "occ-pools"]
+NAMES = ["occ-exchange", "occ-meta", "occ-nodes", "occ-pools"]
 
 
 def test_generating_anew_changes_nothing() -> None:
@@ -41,6 +43,20 @@ def test_a_board_begins_with_its_verdict_and_few_panels(uid: str) -> None:
     below = next(number for number, panel in enumerate(rest) if panel["type"] == "row")
     assert 4 <= below <= 8
     assert {panel["type"] for panel in rest[:below]} == {"stat"}
+
+
+def test_every_family_of_exchanges_that_a_rule_watches_is_seen() -> None:
+    (board,) = (board for board in checks.boards() if board["uid"] == "occ-exchange")
+    seen = metrics(expr for _, expr, _ in queries(board))
+    rules = [*(alert.expr for alert in checks.rules().values()), *checks.rules().recorded.values()]
+    watched = {name for name in metrics(rules) if name.startswith("exchange_")}
+    assert len(watched) > 20
+    assert sorted(watched - seen) == []
+
+
+def metrics(expressions: Iterable[str]) -> set[str]:
+    """All that the expressions ask for."""
+    return {name for expr in expressions for name in promql.read(expr, checks.known()).metrics}
 
 
 @pytest.mark.parametrize("uid", NAMES)

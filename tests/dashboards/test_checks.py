@@ -4,8 +4,22 @@ from __future__ import annotations
 
 import pytest
 
+from dashboards.kit.query import highest
 from tests.dashboards import checks
-from tests.dashboards.changes import AT, DRILL_DOWN, LAG, Change, found, of, override, panel, put, query, steps
+from tests.dashboards.changes import (
+    AT,
+    DRILL_DOWN,
+    LAG,
+    Change,
+    found,
+    of,
+    override,
+    panel,
+    put,
+    query,
+    steps,
+)
+from tests.dashboards.checks import Panel
 
 NAMES = [
     pytest.param(
@@ -150,7 +164,7 @@ def test_ill_shapes_are_found(change: Change, faults: list[str]) -> None:
 
 def test_a_uid_of_two_boards_is_found() -> None:
     board = checks.boards()[0]
-    assert "occ-meta: 2 boards have this uid" in checks.faults([board, board], checks.known())
+    assert f"{board['uid']}: 2 boards have this uid" in checks.faults([board, board], checks.known())
 
 
 LINKS = [
@@ -220,11 +234,22 @@ def test_a_panel_to_which_no_data_is_good_news_is_found(change: Change, faults: 
     assert found(change) == faults
 
 
+def largest_too_early(given: Panel) -> None:
+    target = given["targets"][0]
+    target["expr"] = highest(target["expr"])
+    steps(given, green=None, red=1)
+
+
 COLOURS = [
     pytest.param(
         of("Forks", lambda given: steps(given, green=None, red=1)),
         ["occ-nodes: Forks: chain_fork_groups: 1 is red, and ChainForked says > 1"],
         id="ill too early",
+    ),
+    pytest.param(
+        of("Forks", largest_too_early),
+        ["occ-nodes: Forks: chain_fork_groups: 1 is red, and ChainForked says > 1"],
+        id="ill too early, of the largest",
     ),
     pytest.param(
         of("Forks", lambda given: steps(given, green=None, red=3)),

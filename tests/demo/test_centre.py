@@ -55,7 +55,10 @@ def test_alertmanager_accepts_its_configuration(centre: Centre) -> None:
     )
 
 
-@pytest.mark.parametrize(("module", "name"), [("exporters.nodes", "nodes.yml"), ("receiver", "receiver.yml")])
+@pytest.mark.parametrize(
+    ("module", "name"),
+    [("exporters.nodes", "nodes.yml"), ("exporters.exchange", "exchange.yml"), ("receiver", "receiver.yml")],
+)
 def test_our_own_processes_accept_theirs(centre: Centre, module: str, name: str) -> None:
     command = [sys.executable, "-m", module, "--config", str(config(centre, name)), "--check-config"]
     checked = subprocess.run(command, check=False, capture_output=True, text=True)
@@ -92,9 +95,9 @@ def test_routes_without_the_occ_receiver_are_refused() -> None:
         )
 
 
-def test_the_token_is_for_this_user_and_this_run(centre: Centre, tmp_path: Path) -> None:
+def test_secrets_are_for_this_user_and_the_token_for_this_run(centre: Centre, tmp_path: Path) -> None:
     token = centre.run / "secrets/am_token"
-    assert stat.S_IMODE(token.stat().st_mode) == 0o600
+    assert {stat.S_IMODE(secret.stat().st_mode) for secret in token.parent.iterdir()} == {0o600}
     assert stat.S_IMODE(centre.run.stat().st_mode) == 0o700
     other = Centre(tmp_path / "other", scale=1)
     other.write()
@@ -113,7 +116,8 @@ def test_every_part_has_an_address_of_its_own_on_loopback(centre: Centre) -> Non
 def test_the_guide_names_every_page_and_the_scale(centre: Centre) -> None:
     text = guide(centre)
     assert f"curl -X PUT {centre.url('proxy')}/nodes/beta/fault/stall" in text
-    assert f"{centre.url('nodes')}/metrics" in text
+    assert f"curl -X PUT {centre.url('venues')}/venues/binance/fault/frozen" in text
+    assert f"{centre.url('nodes')}/metrics, {centre.url('exchange')}/metrics" in text
     assert "time scale    10:" in text
 
 

@@ -22,6 +22,7 @@ from demo.until import until
 STEPS = [
     "every part is scraped",
     "3 nodes are up",
+    "3 venues are up",
     "Watchdog has reached the receiver",
     "fault: node beta stalls",
     "rpc_block_lag_blocks > 3 on the exporter's page",
@@ -105,7 +106,7 @@ async def test_once_drives_one_fault_to_its_verified_recovery() -> None:
         assert code == 0, run.said
         rows = re.findall(r"^ +(before|[\d.]+)  (.+?)(?:  .*)?$", run.said, re.MULTILINE)
         assert [step.strip() for _, step in rows] == STEPS
-        seconds = [float(when) for when, _ in rows[3:]]
+        seconds = [float(when) for when, _ in rows[4:]]
         assert seconds == sorted(seconds)
         assert "PASS: NodeLagging for local/beta reached the receiver" in run.said
         assert "all 10 parts have ended" in run.said
@@ -125,8 +126,8 @@ async def test_ctrl_c_is_the_normal_end_and_leaves_nothing() -> None:
         assert not folder.exists()
 
 
-DRILLS = ("lag", "egress-loss", "oracle-silent", "depeg")
-"""One in which a value says it, one in which a single page stands for many, and those of the pools."""
+DRILLS = ("lag", "egress-loss", "frozen-feed", "oracle-silent", "depeg")
+"""One in which a value says it, one in which a single page stands for many, one of a venue, and those of the pools."""
 
 
 @pytest.mark.timeout(600)  # more than its own deadlines together

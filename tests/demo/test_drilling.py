@@ -3,7 +3,7 @@
 import asyncio
 import io
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,12 +13,13 @@ import yaml
 from rich.console import Console
 
 from demo import drilling
-from demo.centre import CANARIES, NODES, RULES, Centre, NoDemo
+from demo.centre import CANARIES, NODES, RULES, VENUES, Centre, NoDemo
 from demo.drilling import Exercise, Verdict, healthy
 from demo.drills import DRILLS, Alert, Drill
 from demo.faults import Fault
 from demo.parts import ROOT
 from demo.until import until
+from demo.venue.faults import Fault as VenueFault
 from demo.views import Views
 
 LAGGING = ("NodeLagging", "local/beta")
@@ -33,6 +34,7 @@ DRILL = Drill(
     follows=frozenset({"NodeDown"}),
     threshold=0,
     rules=4,
+    recovers=1,
 )
 
 
@@ -66,6 +68,12 @@ class Scripted(Views):
     async def nodes_up(self) -> bool:
         return not self.broken
 
+    async def venues_up(self) -> bool:
+        return not self.broken
+
+    async def settled(self) -> bool:
+        return not self.broken
+
     async def firing(self) -> set[Alert]:
         return {("Watchdog", "watchdog")} | (self.fires if self.broken else set())
 
@@ -96,7 +104,6 @@ def _episode(name: str, entity: str, number: int) -> dict[str, Any]:
 @pytest.fixture
 def views(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Scripted:
     monkeypatch.setattr(drilling, "AFTERMATH", 0.3)
-    monkeypatch.setattr(drilling, "RECOVERED_WITHIN", 1.0)
     return Scripted(Centre(tmp_path, scale=4))
 
 
@@ -138,7 +145,7 @@ async def test_what_may_follow_is_no_complaint(views: Scripted) -> None:
 
 async def test_a_chain_that_is_halted_goes_on_afterwards(views: Scripted) -> None:
     views.stays = views.ever_broken = True
-    await drilled(views, Drill("stall", "", fires=frozenset({LAGGING}), halts=True, rules=1))
+    await drilled(views, Drill("stall", "", fires=frozenset({LAGGING}), halts=True, rules=1, recovers=1))
     assert views.told == [("evm_setIntervalMining", (0,)), ("evm_setIntervalMining", (1,))]
 
 
@@ -217,7 +224,9 @@ def test_a_drill_names_what_there_is(drill: Drill) -> None:
     assert {name for name, _ in drill.fires | drill.mutes} | drill.follows <= shipped.keys()
     assert drill.pages == {name for name, _ in drill.fires if "page" in shipped[name]}
     assert drill.breaks.keys() <= {*NODES, *CANARIES}
-    assert drill.breaks or drill.halts or drill.market
+    assert drill.venues.keys() <= VENUES.keys()
+    assert {fault for fault, _ in drill.venues.values()} <= set(VenueFault)
+    assert drill.breaks or drill.venues or drill.halts or drill.market
 
 
 @pytest.mark.parametrize("drill", DRILLS, ids=lambda drill: drill.name)
@@ -225,6 +234,19 @@ def test_the_runbooks_of_what_fires_tell_of_the_drill(drill: Drill) -> None:
     for name, _ in drill.fires:
         _, _, section = (ROOT / "runbooks" / f"{name}.md").read_text().partition("## Drill")
         assert f"`{drill.name}`" in section
+
+
+def _told(found: Iterable[Alert]) -> str:
+    return ", ".join(f"{name} `{entity}`" for name, entity in sorted(found))
+
+
+def test_the_docs_have_a_row_for_each_drill() -> None:
+    rows = [line for line in (ROOT / "docs/demo.md").read_text().splitlines() if line.startswith("| `")]
+    severity = {True: "page", False: "ticket"}
+    assert [row for row in rows if row.count("|") > 3] == [
+        f"| `{drill.name}` | {drill.story} | {_told(drill.fires)} | {severity[bool(drill.pages)]} | {_told(drill.mutes)} |"
+        for drill in DRILLS
+    ]
 
 
 def test_names_are_different() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from demo.centre import Centre
+from demo.centre import SCRAPED, Centre
 from demo.scenario import Scenario, StepFailed
 from demo.screen import Timeline
 from demo.views import Views
@@ -47,7 +47,7 @@ class Scripted(Views):
             ]
         if "occ:threshold" in expression:
             return self.limits
-        return [{}] * (3 if "occ_target_up" in expression else 4)
+        return [{}] * (3 if "occ_target_up" in expression else len(SCRAPED))
 
     async def rule(self, alertname: str) -> dict[str, Any]:
         alerts = [{**LAGGING, "state": "firing"}] if self.stalled else []

@@ -16,14 +16,28 @@ from demo.views import Views
 
 
 class Scripted(Views):
-    """A centre with one head, one fault and what fires."""
+    """A centre with one head, a fault of a node and one of a venue, and what fires."""
 
     alarms: set[tuple[str, str]]
     reachable = True
 
-    async def samples(self) -> list[Sample]:
+    async def samples(self, exporter: str) -> list[Sample]:
         if not self.reachable:
             raise aiohttp.ClientConnectionError
+        return self.of_nodes() if exporter == "nodes" else self.of_venues()
+
+    def of_venues(self) -> list[Sample]:
+        venue = {"venue": "binance"}
+        return [
+            Sample("exchange_ws_connected", venue, 1.0),
+            *(Sample("exchange_mid_price", {**venue, "symbol": f"{base}/USDT"}, 99.5) for base in ("BTC", "ETH")),
+            Sample("exchange_book_frozen", {**venue, "symbol": "BTC/USDT"}, 1.0),
+            Sample("exchange_book_frozen", {**venue, "symbol": "ETH/USDT"}, 0.0),
+            Sample("occ_target_up", {**venue, "check": "connection"}, 1.0),
+            Sample("occ_target_up", {**venue, "check": "clock"}, 1.0),
+        ]
+
+    def of_nodes(self) -> list[Sample]:
         node = {"chain": "local", "node": "beta"}
         return [
             Sample("chain_head_block_number", {"chain": "local"}, 42.0),
@@ -35,6 +49,9 @@ class Scripted(Views):
 
     async def faults_by_node(self) -> dict[str, str]:
         return {"beta": "stall"}
+
+    async def faults_by_venue(self) -> dict[str, str]:
+        return {"binance": "frozen, slow"}
 
     async def firing(self) -> set[tuple[str, str]]:
         return {("Watchdog", "watchdog")} | self.alarms
@@ -53,11 +70,15 @@ def shown(found: status.Status) -> str:
     return out.file.getvalue()  # type: ignore[attr-defined, no-any-return]
 
 
-async def test_it_shows_head_nodes_faults_and_what_fires(views: Scripted) -> None:
+async def test_it_shows_head_nodes_venues_faults_and_what_fires(views: Scripted) -> None:
     said = shown(await status.looked(views))
     assert "chain local: head 42" in said
     (beta,) = [line.split() for line in said.splitlines() if line.startswith("beta")]
     assert beta == ["beta", "40", "-", "-", "-", "1", "stall"]
+    (binance,) = [line.rstrip().split(maxsplit=5) for line in said.splitlines() if line.startswith("binance")]
+    assert binance == ["binance", "1", "2", "1", "1", "frozen, slow"]
+    (kraken,) = [line.split() for line in said.splitlines() if line.startswith("kraken")]
+    assert kraken == ["kraken", "-", "-", "-", "-", "none"]
     assert "FIRES  NodeLagging for local/beta" in said
     assert "Watchdog" not in said
 
@@ -67,6 +88,7 @@ async def test_what_is_not_known_is_not_shown_as_good(views: Scripted) -> None:
     said = shown(await status.looked(views))
     assert "head unknown" in said
     assert "nodes does not answer" in said
+    assert "exchange does not answer" in said
 
 
 async def test_without_a_terminal_changes_are_told_in_lines(views: Scripted, monkeypatch: pytest.MonkeyPatch) -> None:

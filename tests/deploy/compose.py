@@ -91,9 +91,12 @@ class Service:
         return " ".join([*self.command, *self.environment.values(), *self.health])
 
     def files(self) -> list[str]:
-        """Paths in the container that it is told to read; without a command, the YAML of its folders."""
+        """Paths in the container that it is told to read, and the files beside them; without a command, the YAML of its
+        folders.
+        """
         if self.command:
-            return sorted(set(_IN_FILES.findall(self.said())))
+            beside = (mount.target for mount in self.mounts if mount.kind == "config")
+            return sorted({*_IN_FILES.findall(self.said()), *beside})
         binds = [mount for mount in self.mounts if mount.kind == "bind"]
         return [f"{m.target}/{p.relative_to(m.source)}" for m in binds for p in sorted(m.source.rglob("*.yml"))]
 

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.deploy import compose
 from tests.deploy.compose import FILE, ROOT, Project
@@ -38,7 +39,7 @@ def test_nothing_is_wrong_with_it(project: Project) -> None:
 
 
 def test_every_process_that_has_a_configuration_is_a_service_and_is_scraped(project: Project) -> None:
-    processes = {path.stem for path in (ROOT / "config").glob("*.yml")}
+    processes = {path.stem for path in (ROOT / "config").glob("*.yml")} - {"actions", "policy"}
     assert {service.name for service in project.services.values() if service.built} == processes
     scraped = re.findall(r"'(\w+):\d+'", (ROOT / "alerting-rules/prometheus.yml").read_text())
     assert processes <= set(scraped)
@@ -82,7 +83,8 @@ def test_without_a_copy_of_the_configuration_it_says_so() -> None:
 
 def test_the_group_reads_the_secrets_and_others_nothing(house: Path) -> None:
     modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in (house / "secrets").iterdir()}
-    assert modes.pop("desk_password") == 0o600
+    people = {f"{person['id']}_password" for person in yaml.safe_load((house / "policy.yml").read_text())["people"]}
+    assert {modes.pop(name) for name in people} == {0o600}
     assert set(modes.values()) == {0o640}
     assert stat.S_IMODE((house / "nodes.yml").stat().st_mode) == 0o640
 

@@ -66,11 +66,12 @@ def machine(project: Project, tmp_path: Path) -> Machine:
 
 
 class Desk:
-    """Somebody with the login of the house."""
+    """Somebody of the policy's people, who has also the login that the web configuration asks for."""
 
     def __init__(self, session: aiohttp.ClientSession, machine: Machine, house: Path) -> None:
         self.session, self.machine = session, machine
-        self.login = aiohttp.encode_basic_auth("desk", (house / "secrets/desk_password").read_text().strip())
+        self.password = (house / "secrets/desk_password").read_text().strip()
+        self.login = aiohttp.encode_basic_auth("desk", self.password)
         self.trust = ssl.create_default_context(cafile=house / "secrets/receiver.crt")
 
     def url(self, name: str, path: str) -> str:
@@ -81,9 +82,16 @@ class Desk:
             assert answer.status == 200, await answer.text()
             return await answer.json()
 
-    async def receiver(self, path: str, *, login: bool = True, host: str = "localhost") -> tuple[int, str]:
+    async def log_in(self) -> str:
+        """The Authorization of a session."""
+        given = {"person": "desk", "password": self.password}
+        async with self.session.post(self.url("receiver", "/api/v1/sessions"), json=given, ssl=self.trust) as answer:
+            assert answer.status == 201, await answer.text()
+            return f"Bearer {(await answer.json())['token']}"
+
+    async def receiver(self, path: str, login: str | None = None, host: str = "localhost") -> tuple[int, str]:
         """Status and text, from the receiver called by another name."""
-        headers = {"Host": host} | ({"Authorization": self.login} if login else {})
+        headers = {"Host": host} | ({"Authorization": login} if login else {})
         async with self.session.get(self.url("receiver", path), headers=headers, ssl=self.trust) as answer:
             return answer.status, await answer.text()
 
@@ -101,8 +109,10 @@ async def test_the_centre_starts_as_composed_and_its_parts_find_each_other(machi
             found = (await desk.get("prometheus", "/api/v1/targets"))["data"]["activeTargets"]
             return {each["labels"]["job"] for each in found if each["health"] == "up"} == set(STARTED)
 
+        session_of_desk = await desk.log_in()
+
         async def delivered() -> bool:
-            return "FiredByTheTest" in (await desk.receiver("/api/v1/episodes"))[1]
+            return "FiredByTheTest" in (await desk.receiver("/api/v1/episodes", session_of_desk))[1]
 
         await desk.fire("FiredByTheTest")
         await until(scraped, WITHIN)
@@ -110,9 +120,12 @@ async def test_the_centre_starts_as_composed_and_its_parts_find_each_other(machi
         await every_rule_is_loaded(desk)
         told = (await desk.get("prometheus", "/api/v1/alertmanagers"))["data"]["activeAlertmanagers"]
         assert [each["url"] for each in told] == [desk.url("alertmanager", "/api/v2/alerts")]
-        assert (await desk.receiver("/"))[0] == 200
-        assert (await desk.receiver("/", login=False))[0] == 401
-        assert (await desk.receiver("/metrics", host="receiver:9720"))[0] == 200
+        status, actions = await desk.receiver("/api/v1/actions", session_of_desk)
+        assert (status, '"halt"' in actions) == (200, True), actions
+        assert (await desk.receiver("/api/v1/actions"))[0] == 401
+        assert (await desk.receiver("/api/v1/actions", desk.login))[0] == 401
+        assert (await desk.receiver("/metrics"))[0] == 401
+        assert (await desk.receiver("/metrics", desk.login, host="receiver:9720"))[0] == 200
 
 
 async def every_rule_is_loaded(desk: Desk) -> None:

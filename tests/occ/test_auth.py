@@ -117,7 +117,7 @@ class TestPasswords:
         more = [right(passwords, "anna", f"guess {n}", "10.0.0.1") for n in range(WAITING_PER_ADDRESS)]
         assert await right(passwords, "anna", PASSWORD, "10.0.0.2")
         await asyncio.gather(*more)
-        assert not passwords._waiting
+        assert not passwords.gate.waiting
 
     async def test_all_together_are_bounded_too(self) -> None:
         passwords = Passwords()
@@ -140,11 +140,11 @@ class TestPasswords:
             await asyncio.sleep(0)
             asking.cancel()
             await asyncio.gather(asking, return_exceptions=True)
-        assert passwords._waiting[HERE] == WAITING_PER_ADDRESS > AT_ONCE
+        assert passwords.gate.waiting[HERE] == WAITING_PER_ADDRESS > AT_ONCE
         with pytest.raises(Busy):
             await right(passwords, "anna", "again")
         go_on.set()
-        await until(lambda: not passwords._waiting)
+        await until(lambda: not passwords.gate.waiting)
 
 
 @pytest.mark.parametrize(

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 import math
 import pickle
 import re
 import traceback
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import pytest
 from hypothesis import given
@@ -381,7 +382,7 @@ class Anything(Model):
 def test_whatever_is_in_the_place_of_a_configuration_it_is_taken_or_refused(value: Any) -> None:
     for model in (Desk, ExporterConfig, Anything):
         try:
-            assert isinstance(model.model_validate(value, context=config._Context(Path(), {})), model)
+            assert isinstance(model.model_validate(value, context=config.Context(Path(), {})), model)
         except ValidationError as error:
             assert error.error_count() > 0  # noqa: PT017 - either is right
 
@@ -400,3 +401,63 @@ def test_an_item_that_is_there_already_is_told_beside_what_else_is_wrong(tmp_pat
         ("words[3]", "expected a string, got a whole number"),
         ("words[4]", '"b" is there already, as item 1'),
     ]
+
+
+# --- a file that names another ---------------------------------------------------------------------------------------
+
+
+class Inner(Model):
+    substitutes: ClassVar[bool] = False
+
+    key: config.SecretValue | None = None
+    name: str
+
+
+class Outer(Model):
+    name: config.Name
+    inner: Annotated[Loaded[Inner], config.file_of(Inner)] | None = None
+
+
+def nested(folder: Path, inner: str, env: Mapping[str, str] | None = None) -> Loaded[Outer]:
+    (folder / "inner.yml").write_text(inner)
+    (folder / "outer.yml").write_text("name: desk\ninner: inner.yml\n")
+    return load(folder / "outer.yml", Outer, env or {})
+
+
+def test_a_file_that_is_named_is_loaded_with_the_one_that_names_it(tmp_path: Path) -> None:
+    found = nested(tmp_path, "name: a\nkey: {env: KEY}", {"KEY": CANARY})
+    assert found.config.inner is not None
+    assert found.config.inner.config.name == "a"
+    assert CANARY in found.secrets
+    assert CANARY not in repr(found)
+    assert nested(tmp_path, "name: b\nkey: {env: KEY}", {"KEY": CANARY}).digest != found.digest
+
+
+def test_a_file_that_names_none_has_the_digest_of_its_bytes(tmp_path: Path) -> None:
+    (tmp_path / "outer.yml").write_text("name: desk\n")
+    assert load(tmp_path / "outer.yml", Outer, {}).digest == hashlib.sha256(b"name: desk\n").hexdigest()[:12]
+
+
+def test_what_is_wrong_there_is_told_with_the_place_there(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as caught:
+        nested(tmp_path, "nme: a\n")
+    assert [str(problem).removeprefix(f"{tmp_path}/") for problem in caught.value.problems] == [
+        "outer.yml:2: inner: the file named here can not be used",
+        "inner.yml:1: name: is required",
+        "inner.yml:1: nme: unknown key; did you mean `name`?",
+    ]
+
+
+def test_where_nothing_is_put_in_from_the_environment_it_is_refused_and_not_left_standing(tmp_path: Path) -> None:
+    for text in ("${A}", "x ${A} y", "$${A}", "${"):
+        with pytest.raises(ConfigError, match=r"environment variables are not put in here, so `\${` is refused"):
+            nested(tmp_path, f'name: "{text}"\n', {"A": "b"})
+    assert nested(tmp_path, 'name: "$a $$ $"\n').config.inner.config.name == "$a $$ $"  # type: ignore[union-attr]
+
+
+def test_what_is_found_wrong_later_has_the_line_of_the_nearest_part(tmp_path: Path) -> None:
+    held = loaded(tmp_path, "limits: {series: 1000}\nvenues:\n  - name: a\n    url: http://a.example\n")
+    for loc, place in ((("venues", 0, "url"), 4), (("venues", 0, "fees", "kind"), 3), (("egress",), 1), ((), 1)):
+        problem = held.problem(loc, "is odd")
+        assert (problem.file, problem.line, problem.message) == (f"{tmp_path}/desk.yml", place, "is odd")
+    assert held.problem(("venues", 0, "url"), "x").path == "venues[0].url"

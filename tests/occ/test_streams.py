@@ -167,6 +167,25 @@ class TestLosing:
             assert 100 < (peers(poll, "a") or 0) < 140
 
     @on_virtual_time
+    async def test_a_stream_that_speaks_and_is_closed_at_once_is_tried_ever_less_often(self) -> None:
+        pace = dataclasses.replace(QUICK, retry=2.0)
+        line = Line([(0.1, {"a": 1}), (0.1, DOWN)])
+        async with running(poller(job(Far({"a": 7}), pace, stream=line.stream))):
+            await asyncio.sleep(600)
+        gaps = [after - before for before, after in zip(line.opened, line.opened[1:], strict=False)]
+        assert gaps[0] < 5
+        assert all(gap > 15 for gap in gaps[6:])
+
+    @on_virtual_time
+    async def test_a_stream_that_has_held_for_long_is_tried_again_soon(self) -> None:
+        pace = dataclasses.replace(QUICK, retry=2.0)
+        line = Line([(15, {"a": n}) for n in range(4)] + [(0, DOWN)])
+        async with running(poller(job(Far({"a": 7}), pace, stream=line.stream))):
+            await asyncio.sleep(600)
+        gaps = [after - before for before, after in zip(line.opened, line.opened[1:], strict=False)]
+        assert all(gap < 65 for gap in gaps)
+
+    @on_virtual_time
     async def test_a_stream_that_never_speaks_is_tried_ever_less_often(self) -> None:
         line = Line([(0, DOWN)])
         async with running(poller(job(Far({"a": 7}), QUICK, stream=line.stream))):

@@ -28,7 +28,7 @@ def database(tmp_path: Path) -> Iterator[Database]:
 def loaded(tmp_path: Path) -> Loaded[ReceiverConfig]:
     links = (
         'external_url: "https://occ.example/"\nprometheus: {url: "http://user:pass@prometheus:9090/?key=canary"}\n'
-        'alertmanager: {url: "http://alertmanager:9093"}\n'
+        'alertmanager: {url: "http://127.0.0.1:1"}\n'
     )
     return load(support.config_file(tmp_path, links), ReceiverConfig, {"AM_TOKEN": TOKEN})
 
@@ -79,5 +79,5 @@ async def receiver(
     loaded: Loaded[ReceiverConfig], database: Database, aiohttp_client: Callable[..., Awaitable[Client]]
 ) -> AsyncIterator[Receiver]:
     clock = Clock()
-    with running(loaded, database, clock) as app:
+    async with running(loaded, database, clock) as app:
         yield Receiver(await aiohttp_client(app), clock, database)

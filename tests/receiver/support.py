@@ -87,7 +87,8 @@ async def started(config: Path, *before: str) -> AsyncIterator[Process]:
 
 
 async def launch(config: Path, *before: str, arguments: Sequence[str] = ()) -> asyncio.subprocess.Process:
-    command = (*before, sys.executable, "-m", "receiver", "--config", str(config))
+    """A receiver that nobody can log in to, unless its configuration names a policy."""
+    command = (*before, sys.executable, "-m", "receiver", "--config", str(config), *_logins(config))
     return await asyncio.create_subprocess_exec(
         *command,
         *(arguments or ("--web.listen-address", "127.0.0.1:0")),
@@ -95,6 +96,10 @@ async def launch(config: Path, *before: str, arguments: Sequence[str] = ()) -> a
         stderr=asyncio.subprocess.PIPE,
         env={**os.environ, "AM_TOKEN": TOKEN},
     )
+
+
+def _logins(config: Path) -> tuple[str, ...]:
+    return () if "\npolicy:" in config.read_text() else ("--without-login",)
 
 
 async def _address(process: asyncio.subprocess.Process, log: list[str]) -> str:

@@ -211,7 +211,7 @@ async def test_every_answer_is_hardened(receiver: Receiver, path: str) -> None:
         policy = response.headers["Content-Security-Policy"]
         assert {"default-src 'none'", "style-src 'self'", "frame-ancestors 'none'"} <= set(policy.split("; "))
         assert response.headers["X-Content-Type-Options"] == "nosniff"
-        assert response.headers["Referrer-Policy"] == "no-referrer"
+        assert response.headers["Referrer-Policy"] == "same-origin"
         assert response.headers["Server"] == "occ"
 
 

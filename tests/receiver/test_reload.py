@@ -145,4 +145,4 @@ def test_beyond_loopback_it_takes_tls_and_a_login(
     (tmp_path / "web.yml").write_text(text)
     flags = ["--config", str(with_token_file(tmp_path, TOKEN)), "--web.config.file", str(tmp_path / "web.yml")]
     assert main([*flags, "--web.listen-address", "192.0.2.1:9720", "--check-config"]) == code
-    assert ("the pages have no login; beyond loopback" in capsys.readouterr().err) is (code == 2)
+    assert ("without a policy the pages have no login; beyond loopback" in capsys.readouterr().err) is (code == 2)

@@ -33,7 +33,6 @@ WALLET = Decimal(1_000_000)
 _WEIGHT = 6_000  # a minute, of spot
 _FUTURES_WEIGHT = 2_400
 _WALLET_WEIGHT = 12_000
-_RETRY = 120  # seconds, of a ban by fault
 _MAINTENANCE = {"code": 1, "msg": "System is under maintenance."}
 CONTRACTS = 60
 """At most, of perpetual contracts."""
@@ -78,8 +77,8 @@ class Binance:
     def answer(self, question: Question) -> Answer:
         if self.exchange.on(Fault.MAINTENANCE) and question.path != _STATUS:
             return Answer.json(_MAINTENANCE, 503)
-        if self.exchange.on(Fault.BAN):
-            return self._banned()
+        if ban := self.exchange.on(Fault.BAN):
+            return self._banned(round(ban.patience))
         route = self._routes.get(question.host, {}).get((question.method, question.path))
         if route is None:
             return Answer(404, b"<html><body><h2>404 Not found</h2></body></html>", content_type="text/html")
@@ -102,9 +101,9 @@ class Binance:
         for broadcast in self._broadcasts.values():
             broadcast.publish()
 
-    def _banned(self) -> Answer:
+    def _banned(self, seconds: int) -> Answer:
         try:
-            banned(math.floor(self.exchange.now()) + _RETRY, _RETRY)
+            banned(math.floor(self.exchange.now()) + seconds, seconds)
         except ApiError as error:
             return error.answer
 

@@ -25,6 +25,11 @@ from __future__ import annotations
 
 from occ.config import Timing
 
+LOOK_SECONDS = 1.0
+"""A stream is looked at once in so long, however many updates it tells: each is noted, but the levels are read, values computed
+and columns written for a look, and a scrape comes more seldom than that.
+"""
+
 CONTRACT = ("PER", "NEEDS", "INTERVAL", "Options", "FAMILIES", "read", "columns")
 
 

@@ -46,23 +46,24 @@ class Options(CheckOptions):
 async def read(
     source: Source, targets: tuple[Target, ...], _options: Options
 ) -> Mapping[Target, ClockReading | SourceError]:
-    """Asks for the time. The wait for our turn within the rate limit is no part of the round trip."""
+    """Asks for the time. Of the round trip are neither waits for our turn, nor for a connection."""
     (target,) = targets
-    answer, ended, seconds = await source.timed("fetch_time")
+    answer, answered_at, seconds = await source.timed("fetch_time")
     told = number(answer)
     if told is None:
         raise SourceError(Reason.BAD_RESPONSE, "the answer tells no time")
-    return {target: skew(told, source.resolution(told), ended, seconds)}
+    return {target: skew(told, source.resolution(told), answered_at, seconds)}
 
 
-def skew(server_ms: float, resolution: float, ended: float, seconds: float) -> ClockReading:
-    """`server_ms` is the venue's time in milliseconds, told by a request that took `seconds` and ended at `ended`.
+def skew(server_ms: float, resolution: float, answered_at: float, seconds: float) -> ClockReading:
+    """`server_ms` is the venue's time in milliseconds, told by an answer that came at `answered_at`, `seconds` after it was
+    asked for.
 
     `resolution` in seconds: what is told was cut off to a multiple of it, so the time was half of that later on the average.
     After Cristian (1989).
     """
     cut = resolution / 2
-    return ClockReading(server_ms / 1000 + cut - (ended - seconds / 2), seconds / 2 + cut)
+    return ClockReading(server_ms / 1000 + cut - (answered_at - seconds / 2), seconds / 2 + cut)
 
 
 def columns(readings: Readings[ClockReading]) -> Iterable[Column]:

@@ -36,6 +36,7 @@ DEPOSIT = Family(
     f"1 if the currency can be deposited over the network, else 0. Network `{ANY}` is the currency as a whole, `{OTHER}` any "
     "network that the configuration does not list. Absent where the venue does not say.",
     _CURRENCY,
+    quiet=True,
 )
 WITHDRAW = Family(
     "exchange_currency_withdraw_enabled",
@@ -43,6 +44,7 @@ WITHDRAW = Family(
     f"1 if the currency can be withdrawn over the network, else 0. Network `{ANY}` is the currency as a whole, `{OTHER}` any "
     "network that the configuration does not list. Absent where the venue does not say.",
     _CURRENCY,
+    quiet=True,
 )
 
 FAMILIES = (DEPOSIT, WITHDRAW)

@@ -15,7 +15,6 @@ from exporters.exchange.columns import BEST_ASK, BEST_BID, SYMBOL
 from exporters.exchange.feeds import CROSSED
 from exporters.exchange.quality import BANDS
 from exporters.exchange.reading import BookReading
-from exporters.exchange.streams import coalesced
 from occ.config import Duration, Model
 from occ.errors import Reason, SourceError
 from occ.job import Beside, Readings, Results, Target
@@ -197,7 +196,7 @@ async def read(
     contract = await source.contract(symbol)
     raw = await source.call("fetch_order_book", symbol, options.poll.depth)
     feed.saw(raw)
-    return {target: feed.reading(raw, contract, followed=False)}
+    return {target: feed.reading(raw, contract, options.poll.depth)}
 
 
 async def stream(source: Source, targets: tuple[Target, ...], options: Options) -> Results:
@@ -209,11 +208,11 @@ async def stream(source: Source, targets: tuple[Target, ...], options: Options) 
     while True:
         taken_at: float | None = None
         try:
-            async with aclosing(coalesced(source.follow(target, STREAMS, symbol, *depth), feed.saw)) as books:
+            async with aclosing(source.follow(target, STREAMS, symbol, *depth, note=feed.saw)) as books:
                 async for raw in books:
                     if taken_at is None:
                         taken_at = _taken(source, target)
-                    yield {target: feed.reading(raw, contract, followed=True)}
+                    yield {target: feed.reading(raw, contract)}
         except SourceError as error:
             feed.lost()
             if depth and taken_at is None and error.reason in _DECLINED:

@@ -29,6 +29,7 @@ VOLUME = Family(
     Kind.GAUGE,
     "Value in dollars of what was traded in the last 24 hours, as the venue says; absent while its quote asset has no price.",
     SYMBOL,
+    quiet=True,
 )
 
 FAMILIES = (BEST_BID, BEST_ASK, VOLUME)
@@ -78,7 +79,7 @@ def without_books(made: Tickers, symbols: Sequence[str], books: frozenset[str]) 
         [None if symbol in books else price for symbol, price in zip(symbols, prices, strict=True)]
         for prices in (made.bid, made.ask)
     )
-    return Tickers(bid, ask, made.mid, made.spread_ratio, made.volume_usd_24h)
+    return Tickers(bid, ask, made.volume_usd_24h)
 
 
 def columns(readings: Readings[TickersReading]) -> Iterable[Column]:

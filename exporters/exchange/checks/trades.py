@@ -12,7 +12,6 @@ from exporters.exchange.checks import CheckOptions
 from exporters.exchange.columns import SYMBOL
 from exporters.exchange.feeds import COUNT, SIDES, VOLUME
 from exporters.exchange.reading import TradesReading
-from exporters.exchange.streams import coalesced
 from occ.config import Duration
 from occ.errors import SourceError
 from occ.job import Readings, Results, Target
@@ -89,7 +88,7 @@ async def stream(source: Source, targets: tuple[Target, ...], options: Options) 
 
     yield {target: await _asked(source, target, options)}
     begun = False
-    async with aclosing(coalesced(source.follow(target, STREAMS, symbol), saw)) as updates:
+    async with aclosing(source.follow(target, STREAMS, symbol, note=saw)) as updates:
         async for _ in updates:
             # What came between the question and the subscription is found by asking again.
             yield {target: feed.reading() if begun else await _asked(source, target, options)}

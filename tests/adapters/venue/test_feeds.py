@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing, suppress
 from typing import Any
@@ -15,6 +16,7 @@ from demo.venue.server import Server
 from occ.errors import Reason, SourceError
 from tests.adapters.venue.far import SPOT, Told, venue
 from tests.demo.venue.support import DEADLINE, opened
+from tests.virtual import on_virtual_time
 
 OPTIONS = {**SPOT, "streamLimits": {"spot": 1}}
 """By which Binance's feeds share one socket."""
@@ -119,7 +121,83 @@ async def test_what_comes_while_the_caller_is_at_work_is_there_at_once(asked: Ve
         for _ in range(5):
             await asyncio.sleep(0)
         assert following.done()
-        assert int((await following)[0]["id"]) == seen + 1
+        assert int((await following)[0]["id"]) > seen
+
+
+async def test_the_newest_is_told_at_an_interval_and_everything_is_noted(asked: Venue) -> None:
+    now, noted, told = asyncio.get_running_loop().time, list[Any](), list[tuple[float, Any]]()
+    feed = asked.watch("watch_trades", "BTC/USDT", note=noted.append, interval=0.5)
+    async with asyncio.timeout(DEADLINE), aclosing(feed):
+        while len(told) < 3 or len(noted) < 10:
+            trades = await anext(feed)
+            told.append((now(), trades))
+            assert trades is noted[-1]
+
+    assert all(later[0] - earlier[0] >= 0.49 for earlier, later in itertools.pairwise(told))
+    ids = [int(trade["id"]) for trades in noted for trade in trades]
+    assert ids == list(range(ids[0], ids[0] + len(ids)))
+
+
+async def test_a_failure_does_not_wait_for_the_interval(asked: Venue, switch: Switch) -> None:
+    async with asyncio.timeout(DEADLINE), aclosing(asked.watch("watch_order_book", "BTC/USDT", interval=3600)) as feed:
+        await anext(feed)
+        switch(Fault.DROP)
+        with pytest.raises(SourceError):
+            await anext(feed)
+
+
+@on_virtual_time
+async def test_others_get_their_turn_while_updates_pour_in() -> None:
+    """Two thousand a second, as many as the loop is given at once. What ccxt would have heard is made here."""
+    numbers, noted, told, turns = itertools.count(), list[int](), list[int](), 0
+
+    async def pour(_: str) -> int:
+        number = next(numbers)
+        await asyncio.sleep(0 if number % 20 else 0.01)
+        return number
+
+    async def other() -> None:
+        nonlocal turns
+        while True:
+            await asyncio.sleep(0.05)
+            turns += 1
+
+    async with venue("http://127.0.0.1:1") as asked:
+        asked._exchange.watch_trades = pour
+        beside = asyncio.create_task(other())
+        async with aclosing(asked.watch("watch_trades", "BTC/USDT", note=noted.append, interval=0.25)) as feed:
+            async for update in feed:
+                told.append(update)
+                if update > 20_000:
+                    break
+        beside.cancel()
+        await asyncio.gather(beside, return_exceptions=True)
+    assert noted == list(range(len(noted)))
+    assert len(told) < 60
+    assert turns >= 150
+
+
+async def test_what_the_one_who_notes_refuses_ends_the_feed(asked: Venue) -> None:
+    def refuse(_: object) -> None:
+        raise SourceError(Reason.BAD_RESPONSE, "no trades at all")
+
+    async with asyncio.timeout(DEADLINE), aclosing(asked.watch("watch_trades", "BTC/USDT", note=refuse)) as feed:
+        with pytest.raises(SourceError, match="no trades at all"):
+            await anext(feed)
+
+
+async def test_a_mistake_of_the_one_who_notes_is_ours_and_not_the_venues(
+    asked: Venue, caplog: pytest.LogCaptureFixture
+) -> None:
+    def stumble(_: object) -> None:
+        raise KeyError("oops")
+
+    async with asyncio.timeout(DEADLINE), aclosing(asked.watch("watch_order_book", "BTC/USDT", note=stumble)) as feed:
+        with pytest.raises(SourceError) as told:
+            await anext(feed)
+
+    assert told.value.reason is Reason.INTERNAL
+    assert "in our own code" in caplog.text
 
 
 async def test_feeds_share_a_socket_and_the_last_one_closes_it(asked: Venue, server: Server) -> None:
@@ -263,9 +341,13 @@ async def test_what_the_venue_does_not_stream_is_told(asked: Venue) -> None:
 
 async def test_trades_are_told_each_once(asked: Venue) -> None:
     seen: list[str] = []
-    async with asyncio.timeout(DEADLINE), aclosing(asked.watch("watch_trades", "BTC/USDT")) as feed:
+
+    def note(trades: list[dict[str, Any]]) -> None:
+        seen.extend(trade["id"] for trade in trades)
+
+    async with asyncio.timeout(DEADLINE), aclosing(asked.watch("watch_trades", "BTC/USDT", note=note)) as feed:
         while len(seen) < 10:
-            seen += [trade["id"] for trade in await anext(feed)]
+            await anext(feed)
 
     assert len(seen) == len(set(seen))
     assert list(map(int, seen)) == list(range(int(seen[0]), int(seen[0]) + len(seen)))

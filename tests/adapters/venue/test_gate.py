@@ -15,7 +15,10 @@ from aiohttp import web
 
 from adapters.venue import IDS, Venue, gate, library
 from adapters.venue.gate import rebased
+from occ import http
 from occ.errors import Reason, SourceError
+from occ.metrics import Catalogue
+from occ.page import Page
 from tests.adapters.venue.far import SPOT, Scripted, Told, scripted, venue
 from tests.occ.servers import CANARY
 
@@ -205,12 +208,87 @@ async def test_the_used_share_is_what_the_venue_tells_of_it_and_else_our_own(far
 
 
 async def test_what_the_venue_told_of_its_limit_is_forgotten_after_a_minute(far: Scripted) -> None:
-    times = iter([100.0, 159.0, 161.0])
+    now = 100.0
     far.answer = lambda _: web.json_response({"serverTime": 5}, headers={"X-MBX-USED-WEIGHT-1M": "3000"})
-    async with venue(far.base, clock=lambda: next(times)) as asked:
+    async with venue(far.base, clock=lambda: now) as asked:
         await asked.call("fetch_time")
+        now = 159.0
         assert asked.usage() == {"1m": 0.5}
+        now = 161.0
         assert asked.usage() == {"1m": pytest.approx(0.2 / 1200)}
+
+
+# --- round trips -----------------------------------------------------------------------------------------------------
+
+
+async def test_a_round_trip_begins_when_the_request_is_sent(far: Scripted) -> None:
+    """Two want the one connection that there may be: the wait of the second is in its time and not in its round trip."""
+    held, asked_for, release, observer = 0.3, asyncio.Event(), asyncio.Event(), Told()
+
+    async def answer(_: web.Request) -> web.Response:
+        asked_for.set()
+        await release.wait()
+        return web.json_response({"serverTime": 5})
+
+    far.answer = answer
+    async with (
+        http.session("test", Page(Catalogue(())), per_host=1) as session,
+        Venue.open("binance", session=session, base_url=far.base, observer=observer) as asked,
+    ):
+        both = asyncio.gather(*(asked.call("fetch_time") for _ in range(2)))
+        await asked_for.wait()
+        await asyncio.sleep(held)
+        release.set()
+        await both
+    _, second = sorted(observer.requests, key=lambda request: request.seconds - (request.round_trip or 0.0))
+    assert second.round_trip is not None
+    assert second.seconds - second.round_trip >= 0.9 * held
+
+
+async def test_where_no_answer_came_there_is_no_round_trip(far: Scripted) -> None:
+    observer = Told()
+    far.answer = lambda _: web.json_response({"serverTime": 5})
+    async with venue(far.base, observer=observer) as asked:
+        await asked.call("fetch_time")
+    async with venue("http://127.0.0.1:1", observer=observer) as asked:
+        with pytest.raises(SourceError):
+            await asked.call("fetch_time")
+    answered, unanswered = observer.requests
+    assert answered.round_trip is not None
+    assert answered.round_trip <= answered.seconds
+    assert (unanswered.answered_at, unanswered.round_trip) == (None, None)
+
+
+# --- books -----------------------------------------------------------------------------------------------------------
+
+LEVELS = [["100.0", "1.0"]]
+
+
+@pytest.mark.parametrize(
+    "book", [{}, {"bids": LEVELS}, {"asks": LEVELS}, {"bids": LEVELS, "asks": None}, {"code": 0, "msg": "try later"}]
+)
+async def test_a_side_that_is_missing_is_no_empty_one(far: Scripted, book: dict[str, Any]) -> None:
+    far.answer = lambda request: web.json_response(
+        _info() if request.path.endswith("exchangeInfo") else {"lastUpdateId": 1, **book}
+    )
+    async with venue(far.base, options=SPOT) as asked:
+        with pytest.raises(SourceError) as told:
+            await asked.call("fetch_order_book", "BTC/USDT")
+        assert told.value.reason is Reason.BAD_RESPONSE
+
+
+async def test_an_empty_side_is_empty(far: Scripted) -> None:
+    far.answer = lambda request: web.json_response(
+        _info() if request.path.endswith("exchangeInfo") else {"lastUpdateId": 1, "bids": LEVELS, "asks": []}
+    )
+    async with venue(far.base, options=SPOT) as asked:
+        book = await asked.call("fetch_order_book", "BTC/USDT")
+    assert (book["bids"], book["asks"]) == ([[100.0, 1.0]], [])
+
+
+def _info() -> dict[str, Any]:
+    market = {"symbol": "BTCUSDT", "baseAsset": "BTC", "quoteAsset": "USDT", "status": "TRADING", "filters": []}
+    return {"symbols": [{**market, "isSpotTradingAllowed": True, "permissionSets": [["SPOT"]]}]}
 
 
 async def test_the_session_stays_its_owners() -> None:

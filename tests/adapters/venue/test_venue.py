@@ -18,7 +18,7 @@ from demo.venue.server import Server
 from occ.config import Secret
 from occ.errors import Reason, SourceError
 from tests.adapters.venue.far import SPOT, Told, venue
-from tests.demo.venue.support import TRADER, opened
+from tests.demo.venue.support import DEADLINE, TRADER, opened
 
 KEYS = Credentials(api_key=Secret(TRADER["apiKey"]), secret=Secret(TRADER["secret"]))
 
@@ -43,6 +43,36 @@ async def test_a_unified_method_is_answered_in_ccxts_shape(asked: Venue) -> None
 
     assert len(book["bids"]) == len(book["asks"]) == 20
     assert book["bids"][0][0] < book["asks"][0][0]
+
+
+async def test_a_mistake_of_ccxt_or_ours_is_not_taken_for_an_answer(asked: Venue) -> None:
+    """Only what the parsers make of a strange answer is laid at the venue's door."""
+
+    async def stumble() -> None:
+        raise RuntimeError("dictionary changed size during iteration")
+
+    asked._exchange.fetch_time = stumble
+    with pytest.raises(RuntimeError, match="changed size"):
+        await asked.call("fetch_time")
+
+
+async def test_who_gives_up_waiting_uses_nothing_of_any_limit(server: Server) -> None:
+    """Else those who have given up would be served before all others, for minutes, and nobody would ever be answered."""
+    async with venue(server.base_url("binance"), options=SPOT, rate_limit_share=0.5) as asked:
+        await asked.markets()
+        used = asked.usage()["1m"]
+        waiting = [asyncio.create_task(asked.call("fetch_order_book", "BTC/USDT", 5_000)) for _ in range(20)]
+        await asyncio.sleep(0.1)
+        for task in waiting[1:]:
+            task.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
+
+        async with asyncio.timeout(DEADLINE):
+            book = await asked.call("fetch_order_book", "BTC/USDT", 5)
+
+        assert book["bids"]
+        limiter = server.venues["binance"].exchange.segments["spot"].limiter
+        assert limiter.peak <= used * limiter.limit + 2 * 250 + 20
 
 
 async def test_a_method_of_the_venues_own_is_answered_raw(asked: Venue) -> None:

@@ -58,13 +58,22 @@ def test_the_limit_of_a_graph_is_a_line_and_one_by_chain_a_dashed_curve() -> Non
     fixed = json_of(timeseries(HEADER, Scale(Unit.SECONDS, (Limit(">", 5, "ticket"),)), QUERY))
     assert fixed["fieldConfig"]["defaults"]["custom"]["thresholdsStyle"] == {"mode": "line"}
     assert fixed["fieldConfig"]["overrides"] == []
-    moving = json_of(timeseries(HEADER, Scale(Unit.SECONDS), QUERY, bound="limit"))
+    moving = json_of(timeseries(HEADER, Scale(Unit.SECONDS), QUERY, bounds=[Query("limit", "{{chain}} limit")]))
     assert [(target["expr"], target["legendFormat"]) for target in moving["targets"]] == [
         ("up", "{{job}}"),
         ("limit", "{{chain}} limit"),
     ]
     (dashed,) = moving["fieldConfig"]["overrides"]
     assert dashed["matcher"] == {"id": "byRegexp", "options": "/ limit$/"}
+
+
+def test_a_graph_begins_at_zero_unless_its_values_have_signs() -> None:
+    limits = (Limit(">", 5, "ticket"),)
+    plain = json_of(timeseries(HEADER, Scale(Unit.SECONDS, limits), QUERY))["fieldConfig"]["defaults"]
+    signed = json_of(timeseries(HEADER, Scale(Unit.SECONDS, limits, signed=True), QUERY))["fieldConfig"]["defaults"]
+    assert (plain["min"], "min" in signed) == (0, False)
+    assert [step["value"] for step in plain["thresholds"]["steps"]] == [None, 5]
+    assert [step["value"] for step in signed["thresholds"]["steps"]] == [None, -5, 5]
 
 
 def test_a_table_names_its_columns_and_sorts_by_the_first_value() -> None:

@@ -91,6 +91,12 @@ def test_comparisons_are_those_that_must_hold() -> None:
     assert list(promql.comparisons("max(a * on (c) b) * d > 3")) == []
 
 
+def test_how_many_series_there_are_is_nothing_that_one_of_them_is_compared_with() -> None:
+    assert list(promql.comparisons("count by (c) (a) >= 2 and (count(b)) > 1")) == []
+    assert list(promql.comparisons("count(a > 3) >= 2")) == [(frozenset({"a"}), ">", 3.0)]
+    assert list(promql.comparisons("sum(a) > 3")) == [(frozenset({"a"}), ">", 3.0)]
+
+
 def test_windows_are_ranges_and_offsets() -> None:
     assert sorted(promql.windows("changes(a[10m]) > 0 unless b offset 3m")) == [("a", 600.0), ("b", 180.0)]
     assert sorted(promql.windows("max_over_time(a[1m] offset 3m)")) == [("a", 60.0), ("a", 180.0)]

@@ -18,6 +18,11 @@ def test_instances_are_folded_away() -> None:
     assert query.number("up") == "count (up)"
 
 
+def test_of_many_some() -> None:
+    assert query.highest("up") == "topk(20, up)"
+    assert query.lowest("up") == "bottomk(20, up)"
+
+
 def test_counters_over_time() -> None:
     assert query.rate("errors_total", ("reason",)) == "sum by (reason) (rate(errors_total[$__rate_interval]))"
     assert query.increase("errors_total", "10m") == "sum (increase(errors_total[10m]))"

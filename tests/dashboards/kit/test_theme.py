@@ -53,6 +53,13 @@ def test_a_graph_has_no_line_at_zero() -> None:
     assert pairs(lines((Limit(">", 3, "ticket"),), Unit.SECONDS)) == [(None, GOOD), (3, TICKET)]
 
 
+def test_a_signed_graph_has_its_lines_on_both_sides_of_zero() -> None:
+    limits = (Limit(">", 3, "ticket"), Limit(">", 5, "page"))
+    expected = [(None, PAGE), (-5, TICKET), (-3, "transparent"), (3, TICKET), (5, PAGE)]
+    assert pairs(lines(limits, Unit.SECONDS, signed=True)) == expected
+    assert pairs(lines((), Unit.SECONDS, signed=True)) == [(None, NEUTRAL)]
+
+
 @given(
     op=st.sampled_from([">", ">=", "<", "<=", "=="]),
     number=st.integers(0, 50),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
@@ -27,17 +28,20 @@ def book(
     *,
     changed: float = NOW,
     moves: tuple[float, ...] = (),
-    followed: bool = True,
     at: float = NOW,
 ) -> BookReading:
     """A book with this mid, or of bids alone."""
     bid, asks = (99.0, ()) if mid is None else (mid - 1, ((mid + 1, 1.0),))
     told = quality(Book.of(((bid, 1.0),), asks), (), None)
-    return BookReading(told, at, changed, Totals({}, 0.0), moves=moves, followed=followed)
+    return BookReading(told, at, changed, Totals({}, 0.0), moves=moves)
 
 
 def prints(*at: float) -> TradesReading:
     return TradesReading(Totals({}, 0.0), prints=at)
+
+
+def always(_: Target) -> bool:
+    return True
 
 
 def seconds_ago(*ago: float) -> tuple[float, ...]:
@@ -49,12 +53,13 @@ def derived(
     trades: dict[Target, TradesReading] | None = None,
     prices: dict[Target, PriceReading] | None = None,
     bases: dict[str, str] | None = None,
+    followed: Callable[[Target], bool] = always,
 ) -> dict[str, list[float | None]]:
     board = {
         check: {target: Aged(reading, NOW) for target, reading in readings.items()}
         for check, readings in (("order_book", books), ("trades", trades or {}), ("prices", prices or {}))
     }
-    derivation = Derivation(tuple(books), tuple(prices or {}), DOLLARS, bases or {})
+    derivation = Derivation(tuple(books), tuple(prices or {}), DOLLARS, bases or {}, followed)
     return {column.family.name: list(column.values) for column in derivation(board)}
 
 
@@ -114,14 +119,30 @@ def test_an_alias_is_the_same_base() -> None:
 
 
 def test_a_polled_book_is_not_held_to_what_happened_after_it_was_looked_at() -> None:
-    polled = book(changed=NOW - 9, at=NOW - 8, followed=False)
-    assert not frozen(polled, seconds_ago(7, 5, 1), ())
-    assert frozen(book(changed=NOW - 30, at=NOW, followed=False), seconds_ago(7, 5, 1), ())
+    assert not frozen(book(changed=NOW - 9, at=NOW - 8), seconds_ago(7, 5, 1), (), followed=False)
+    assert frozen(book(changed=NOW - 30, at=NOW), seconds_ago(7, 5, 1), (), followed=False)
+
+
+def test_a_book_whose_stream_is_lost_is_not_held_to_what_others_did_after_that() -> None:
+    here = target("a", "BTC/USDT")
+    books = {
+        here: book(changed=NOW - 6, at=NOW - 6),
+        target("b", "BTC/USDT"): book(moves=seconds_ago(5, 3, 1)),
+        target("c", "BTC/USDT"): book(moves=seconds_ago(5, 3, 1)),
+    }
+    assert derived(books)["exchange_book_frozen"] == [1.0, 0.0, 0.0]
+    assert derived(books, followed=lambda book: book != here)["exchange_book_frozen"] == [0.0, 0.0, 0.0]
+
+
+def test_a_book_that_stood_still_before_its_stream_was_lost_was_frozen() -> None:
+    here = target("a", "BTC/USDT")
+    books, trades = {here: book(changed=NOW - 9, at=NOW - 3)}, {here: prints(*seconds_ago(8, 4, 2))}
+    assert derived(books, trades, followed=lambda _: False)["exchange_book_frozen"] == [1.0]
 
 
 def test_without_a_fresh_book_nothing_is_said_of_it() -> None:
     here, there = target("a", "BTC/USDT"), target("b", "BTC/USDT")
-    derivation = Derivation((here, there), (), DOLLARS, {})
+    derivation = Derivation((here, there), (), DOLLARS, {}, always)
     shown = {column.family.name: column for column in derivation({"order_book": {there: Aged(book(), NOW)}})}
     assert list(shown["exchange_book_frozen"].values) == [None, 0.0]
     assert list(shown["exchange_cross_venue_deviation_ratio"].values) == [None, None]
@@ -129,7 +150,7 @@ def test_without_a_fresh_book_nothing_is_said_of_it() -> None:
 
 def test_what_a_venue_does_not_offer_is_as_if_it_was_not_there() -> None:
     here = target("a", "BTC/USDT")
-    columns = Derivation((here,), (), DOLLARS, {})({"order_book": {here: Aged(None, NOW)}})
+    columns = Derivation((here,), (), DOLLARS, {}, always)({"order_book": {here: Aged(None, NOW)}})
     assert [list(column.values) for column in columns] == [[None], [None], []]
 
 
@@ -197,16 +218,16 @@ def test_a_stablecoin_deviates_from_one_dollar() -> None:
         target("kraken", "USDC/USD"): PriceReading(1.001),
         target("kraken", "BTC/USD"): PriceReading(60_000.0),
     }
-    derivation = Derivation((), tuple(prices), DOLLARS, {})
+    derivation = Derivation((), tuple(prices), DOLLARS, {}, always)
     *_, column = derivation({"prices": {each: Aged(reading, NOW) for each, reading in prices.items()}})
     assert [row["currency"] for row in column.rows] == ["USDT", "USDC"]
     assert list(column.values) == pytest.approx([-0.03, 0.001])
 
 
 def test_a_stale_price_deviates_from_nothing() -> None:
-    *_, column = Derivation((), (target("kraken", "USDT/USD"),), DOLLARS, {})({})
+    *_, column = Derivation((), (target("kraken", "USDT/USD"),), DOLLARS, {}, always)({})
     assert column.values == [None]
 
 
 def test_all_families_are_derived() -> None:
-    assert [column.family for column in Derivation((), (), DOLLARS, {})({})] == list(DERIVED_FAMILIES)
+    assert [column.family for column in Derivation((), (), DOLLARS, {}, always)({})] == list(DERIVED_FAMILIES)

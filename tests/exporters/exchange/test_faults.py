@@ -12,6 +12,8 @@ from demo.venue.server import Server
 from exporters.exchange.__main__ import EXCHANGE
 from tests.exporters.exchange.support import (
     BTC,
+    KEY,
+    READER,
     break_it,
     configured,
     errors,
@@ -86,12 +88,6 @@ async def test_a_gap_is_counted_and_the_book_taken_anew(tmp_path: Path, server: 
         assert (seen("exchange_ws_reconnects_total", venue="alpha") or 0) > 0
 
 
-async def test_updates_out_of_order_are_a_gap(tmp_path: Path, server: Server) -> None:
-    async with following(server, tmp_path) as exporter:
-        break_it(server, "alpha", Fault.REORDERED, symbol="BTC/USDT")
-        await exporter.until(lambda seen: (seen("exchange_book_sequence_gaps_total", **BTC) or 0) > 0)
-
-
 async def test_one_symbols_gap_is_its_own_matter(tmp_path: Path, server: Server) -> None:
     checks = tuned("currencies", "tickers", "status", "clock", "markets", "trades")
     text = configured(venue(server, "alpha", symbols={"books": ["BTC/USDT", "ETH/USDT"]}, checks=checks))
@@ -107,37 +103,10 @@ async def test_one_symbols_gap_is_its_own_matter(tmp_path: Path, server: Server)
 async def test_a_crossed_book_counts_seconds_and_tells_no_depth(tmp_path: Path, server: Server) -> None:
     async with following(server, tmp_path) as exporter:
         break_it(server, "alpha", Fault.CROSSED, symbol="BTC/USDT")
-        seen = await exporter.until(lambda seen: (seen("exchange_book_crossed_seconds_total", **BTC) or 0) > 0.5)
-        assert (seen("exchange_spread_ratio", **BTC) or 0) < 0
+        await exporter.until(lambda seen: (seen("exchange_book_crossed_seconds_total", **BTC) or 0) > 0.5)
+        seen = await exporter.until(lambda seen: (seen("exchange_spread_ratio", **BTC) or 0) < 0)
         assert seen("exchange_depth_usd", **BTC, side="bid", band="0.0010") is None
         assert seen("exchange_book_imbalance_ratio", **BTC) is None
-
-
-async def test_a_flash_crash_is_in_the_range_of_the_minute(tmp_path: Path, server: Server) -> None:
-    async with following(server, tmp_path) as exporter:
-        break_it(server, "alpha", Fault.FLASH_CRASH, symbol="BTC/USDT", ratio=0.1)
-        await exporter.until(lambda seen: (seen("exchange_mid_price_range_ratio", **BTC, window="1m") or 0) > 0.05)
-
-
-async def test_a_book_that_gets_thin_shows_it(tmp_path: Path) -> None:
-    async with venues("kraken") as server:
-        here = {"venue": "kraken", "symbol": "BTC/USD"}
-        checks = tuned("currencies", "tickers", "status", "clock", "markets", "trades")
-        text = configured(venue(server, "kraken", symbols={"books": ["BTC/USD"]}, checks=checks), sizes_usd=[10_000])
-        async with running(EXCHANGE, text, tmp_path) as exporter:
-            size = {**here, "side": "sell", "size_usd": "10000"}
-            await exporter.until(lambda seen: seen("exchange_book_too_thin", **size) == 0)
-            break_it(server, "kraken", Fault.THIN, symbol="BTC/USD")
-            seen = await exporter.until(lambda seen: seen("exchange_book_too_thin", **size) == 1)
-            assert seen("exchange_slippage_ratio", **size) is None
-
-
-async def test_another_tick_size_is_a_change_of_the_specification(tmp_path: Path, server: Server) -> None:
-    async with following(server, tmp_path, "currencies", "tickers", "status", "clock") as exporter:
-        await exporter.until(lambda seen: seen("exchange_market_active", **BTC) == 1)
-        assert exporter.page()("exchange_market_spec_changes_total", **BTC) == 0
-        break_it(server, "alpha", Fault.TICK_SIZE, symbol="BTC/USDT")
-        await exporter.until(lambda seen: seen("exchange_market_spec_changes_total", **BTC) == 1)
 
 
 async def test_a_symbol_that_vanishes_is_down(tmp_path: Path, server: Server) -> None:
@@ -180,6 +149,34 @@ async def test_a_book_without_asks_has_no_mid(
         assert (seen("exchange_best_bid_price", **BTC) is not None) == bid
         assert seen("exchange_best_ask_price", **BTC) is None
         assert seen("exchange_spread_ratio", **BTC) is None
+
+
+@pytest.mark.parametrize("stream", [True, False], ids=["stream", "poll"])
+async def test_five_thousand_levels_are_a_book(tmp_path: Path, *, stream: bool) -> None:
+    async with venues("alpha", symbols=1, levels=5_000) as server:
+        off = ("currencies", "tickers", "status", "clock", "markets", "trades")
+        checks = tuned(*off, order_book={"depth": 5_000, "poll": {"interval": "1s", "depth": 5_000}})
+        text = configured(venue(server, "alpha", symbols={"books": ["BTC/USDT"]}, stream=stream, checks=checks))
+        async with running(EXCHANGE, text, tmp_path) as exporter:
+            seen = await exporter.until(lambda seen: seen("exchange_mid_price", **BTC) is not None)
+            for side in ("bid", "ask"):
+                assert seen("exchange_depth_band_complete", **BTC, side=side, band="0.0200") == 1
+
+
+@pytest.mark.parametrize("stream", [True, False], ids=["stream", "poll"])
+async def test_one_symbols_absurd_prices_are_its_own_matter(tmp_path: Path, server: Server, *, stream: bool) -> None:
+    checks = tuned("currencies", "tickers", "status", "clock", "markets", "trades")
+    symbols = {"books": ["BTC/USDT", "ETH/USDT"]}
+    text = configured(venue(server, "alpha", symbols=symbols, stream=stream, checks=checks))
+    other = {"venue": "alpha", "symbol": "ETH/USDT"}
+    async with running(EXCHANGE, text, tmp_path) as exporter:
+        await exporter.until(lambda seen: all(seen("exchange_mid_price", **each) for each in (BTC, other)))
+        break_it(server, "alpha", Fault.ABSURD, symbol="BTC/USDT")
+        await exporter.until(lambda seen: seen("exchange_mid_price", **BTC) is None)
+        seen = exporter.page()
+        received = seen("exchange_book_received_timestamp_seconds", **other) or 0.0
+        await exporter.until(lambda seen: (seen("exchange_book_received_timestamp_seconds", **other) or 0) > received)
+        assert up(exporter.page(), "order_book", "alpha/ETH/USDT") == 1
 
 
 # --- faults of a venue -----------------------------------------------------------------------------------------------
@@ -232,16 +229,29 @@ async def test_a_ban_is_told_until_when(tmp_path: Path, server: Server) -> None:
         await exporter.until(lambda seen: errors(seen, "clock", "rate_limited", "alpha") > 0)
 
 
+async def test_a_ban_holds_with_the_key_and_without_and_ends_for_both(
+    tmp_path: Path, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OCC_TEST_KEY", READER.api_key)
+    monkeypatch.setenv("OCC_TEST_SECRET", READER.secret)
+    checks = tuned("tickers", "markets", "status", "order_book", "trades")
+    text = configured(venue(server, "alpha", symbols={"books": ["BTC/USDT"]}, checks=checks, accounts=[KEY]))
+    async with running(EXCHANGE, text, tmp_path) as exporter:
+        await exporter.until(lambda seen: up(seen, "currencies", "alpha") == 1 and up(seen, "clock", "alpha") == 1)
+        break_it(server, "alpha", Fault.BAN, patience=4)
+        await exporter.until(lambda seen: up(seen, "currencies", "alpha") == 0 and up(seen, "clock", "alpha") == 0)
+        seen = await exporter.until(
+            lambda seen: seen("exchange_rate_limit_ban_until_timestamp_seconds", venue="alpha") is not None
+        )
+        assert up(seen, "connection", "alpha") == 1
+        mend(server, "alpha", Fault.BAN)
+        checked = ("currencies", "clock", "connection")
+        await exporter.until(lambda seen: all(up(seen, check, "alpha") == 1 for check in checked))
+
+
 async def test_the_venues_clock_is_measured(tmp_path: Path, server: Server) -> None:
     async with following(server, tmp_path, "currencies", "tickers", "markets", "status") as exporter:
         break_it(server, "alpha", Fault.CLOCK_SKEW, seconds=7.0)
         seen = await exporter.until(lambda seen: (seen("exchange_clock_skew_seconds", venue="alpha") or 0) > 3)
         skew = seen("exchange_clock_skew_seconds", venue="alpha") or 0
         assert abs(skew - 7) <= (seen("exchange_clock_skew_uncertainty_seconds", venue="alpha") or 0) + 0.002
-
-
-async def test_server_errors_are_told_as_such(tmp_path: Path, server: Server) -> None:
-    async with following(server, tmp_path, "currencies", "tickers", "markets") as exporter:
-        break_it(server, "alpha", Fault.SERVER_ERROR)
-        await exporter.until(lambda seen: errors(seen, "clock", "server_error", "alpha") > 0)
-        await exporter.until(lambda seen: up(seen, "connection", "alpha") == 0)

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from exporters.exchange.derived import GOES_ON_SECONDS
 from exporters.exchange.feeds import COUNT, CROSSED, IDS, REMEMBERED, SIDES, VOLUME, BookFeed, Contract, TradesFeed
 from exporters.exchange.reading import BookReading, Totals, TradesReading
 from occ.errors import Reason, SourceError
@@ -33,7 +34,7 @@ class Followed:
     def sees(self, book: Any = None) -> BookReading:
         book = raw() if book is None else book
         self.feed.saw(book)
-        return self.feed.reading(book, SPOT, followed=True)
+        return self.feed.reading(book, SPOT)
 
 
 # --- books -----------------------------------------------------------------------------------------------------------
@@ -158,6 +159,23 @@ async def test_books_of_one_side_and_of_none_are_books() -> None:
 
 
 @on_virtual_time
+@pytest.mark.parametrize(
+    ("bids", "asks", "whole"),
+    [(3, 10, (True, False)), (2, 5, (True, False)), (5, 5, (False, False)), (10, 10, (False, False))],
+)
+async def test_a_side_is_whole_that_is_shorter_than_what_was_asked_for_and_than_the_other(
+    bids: int, asks: int, whole: tuple[bool, bool]
+) -> None:
+    """Ten levels were asked for. Where both sides have as many, and fewer than that, the venue may just give no more."""
+    book = {
+        "bids": [[99.0 - 0.001 * step, 1.0] for step in range(bids)],
+        "asks": [[101.0 + 0.001 * step, 1.0] for step in range(asks)],
+    }
+    told = Followed().feed.reading(book, SPOT, 10).quality
+    assert (told.bids.complete[-1], told.asks.complete[-1]) == whole
+
+
+@on_virtual_time
 async def test_five_thousand_levels_are_read_whole() -> None:
     deep = {
         "bids": [[100.0 - step * 0.001, 1.0] for step in range(5_000)],
@@ -192,6 +210,17 @@ async def test_trades_from_before_are_not_counted() -> None:
     feed.saw([trade(1), trade(2)], SPOT, followed=False)
     assert amounts(feed) == [0, 0, 0, 0]
     assert feed.reading() == TradesReading(feed.reading().totals, last_at=2.0)
+
+
+@on_virtual_time
+async def test_a_time_that_was_told_wrong_once_does_not_stay_the_last() -> None:
+    feed = trades_feed()
+    feed.saw([trade(1), trade(2, timestamp=3_600_000)], SPOT, followed=False)
+    assert feed.reading().last_at == 3_600
+    feed.saw([trade(1), trade(2, timestamp=3_600_000)], SPOT, followed=False)
+    assert feed.reading().last_at == 3_600
+    feed.saw([trade(4), trade(3)], SPOT, followed=True)
+    assert feed.reading().last_at == 4
 
 
 @on_virtual_time
@@ -265,6 +294,19 @@ async def test_polled_trades_printed_after_the_look_before() -> None:
     await asyncio.sleep(10)
     feed.saw([trade(3)], SPOT, followed=True)
     assert feed.reading().prints == (EPOCH, EPOCH + 30)
+
+
+@on_virtual_time
+async def test_however_often_trades_print_the_last_seconds_are_remembered() -> None:
+    """Fifty messages a second: else a book that stands still beside them would never be seen to stand for long enough."""
+    feed = trades_feed()
+    feed.saw([], SPOT, followed=True)
+    for number in range(500):
+        await asyncio.sleep(0.02)
+        feed.saw([trade(number)], SPOT, followed=True)
+    prints = feed.reading().prints
+    assert prints[-1] - prints[0] > 2 * GOES_ON_SECONDS
+    assert prints[-1] > clock() - 0.3
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,44 @@
+"""The metric families that a desk's own engine should expose, so that rules and boards may use them."""
+
+from occ.metrics import Family, Kind
+
+HEARTBEAT = Family(
+    "engine_heartbeat_timestamp_seconds",
+    Kind.GAUGE,
+    "Unix time of the last turn of the engine's main loop, not of the scrape.",
+    unit="seconds",
+)
+QUOTING = Family(
+    "engine_quoting",
+    Kind.GAUGE,
+    "1 while the engine keeps quotes in the market, 0 while it is halted there; one series for every configured market.",
+    ("venue", "symbol"),
+)
+ORDER_ACK = Family(
+    "engine_order_ack_seconds",
+    Kind.HISTOGRAM,
+    "Time from sending an order until the venue has acknowledged it.",
+    ("venue",),
+    unit="seconds",
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5),
+    quiet=True,
+)
+ORDERS = Family(
+    "engine_orders_total",
+    Kind.COUNTER,
+    "Orders by what became of them; the reason is empty where there is none.",
+    ("venue", "outcome", "reason"),
+    quiet=True,
+)
+KILL_SWITCH = Family(
+    "engine_kill_switch", Kind.GAUGE, "1 while the engine's kill switch is on: it quotes nowhere, whatever it is told."
+)
+POSITION = Family(
+    "engine_position_base",
+    Kind.GAUGE,
+    "The position as the engine has it, in the base asset, over all venues; positive is long.",
+    ("base",),
+    quiet=True,
+)
+
+FAMILIES = (HEARTBEAT, QUOTING, ORDER_ACK, ORDERS, KILL_SWITCH, POSITION)

@@ -1,0 +1,125 @@
+"""The page to log in, and the button to log out. Without JavaScript: forms, and a cookie that scripts can not read."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable, Mapping
+
+from aiohttp import web
+
+from occ.auth import Busy
+
+from .doors import Doors
+from .pages import Pages, Shown
+from .people import TooMany
+from .writer import NotDurable
+
+FORM = "application/x-www-form-urlencoded"
+BODY_WITHIN = 10.0
+LONGEST = 1_024
+WRONG = "Name or password are wrong."
+FOREIGN = "This did not come from a page of this server. Log in from here."
+
+_WAY_BACK = re.compile(r"/(a/[0-9a-f]{16})?")
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class LoginPages:
+    """Who comes without a session is sent to log in, and back afterwards. Without doors everybody sees the pages."""
+
+    def __init__(self, doors: Doors | None, pages: Pages) -> None:
+        self._doors = doors
+        self._pages = pages
+
+    def routes(self) -> list[web.RouteDef]:
+        """The pages, and what it takes to see them."""
+        shown = [web.get(path, self._behind(page)) for path, page in self._pages.views().items()]
+        style = web.get("/style.css", self._pages.style)
+        if self._doors is None:
+            return [*shown, style]
+        return [
+            *shown,
+            style,
+            web.get("/login", self.ask),
+            web.post("/login", self.log_in),
+            web.post("/logout", self.log_out),
+        ]
+
+    def _behind(self, page: Shown) -> Handler:
+        async def handler(request: web.Request) -> web.StreamResponse:
+            visitor = await self._doors.visitor(request) if self._doors else None
+            if self._doors and visitor is None:
+                raise web.HTTPSeeOther(f"/login?to={_way_back(request.path)}", headers={"Cache-Control": "no-store"})
+            return await page(request, visitor)
+
+        return handler
+
+    async def ask(self, request: web.Request) -> web.Response:
+        return self._form(200, "", request.query.get("to", "/"))
+
+    async def log_in(self, request: web.Request) -> web.StreamResponse:
+        """Sets the cookie. Other sites must not log people in as somebody else, so that the origin is checked here too."""
+        doors, given = self._open(request), await _form(request)
+        to = given.get("to", "/")
+        try:
+            found = await doors.sessions.log_in(
+                given.get("person", ""), given.get("password", ""), request.remote or ""
+            )
+        except TooMany as error:
+            return self._form(429, f"Too many attempts; try again in {error.after} s.", to, error.after)
+        except Busy:
+            return self._form(429, "Too many logins at once; try again.", to, 1)
+        except NotDurable:
+            return self._form(503, "The database could not be written, so nobody can log in now.", to, 1)
+        if found is None:
+            return self._form(401, WRONG, to)
+        if (before := await doors.visitor(request)) is not None:
+            await doors.sessions.end(before.session)
+        response = web.HTTPSeeOther(_way_back(to), headers={"Cache-Control": "no-store"})
+        cookie, secure = doors.cookie(request), doors.secure(request)
+        response.set_cookie(cookie, found[0], path="/", secure=secure, httponly=True, samesite="Strict")
+        raise response
+
+    async def log_out(self, request: web.Request) -> web.StreamResponse:
+        """Ends the session, not only the cookie."""
+        doors, given = self._open(request), await _form(request)
+        visitor = await doors.visitor(request)
+        if visitor is not None:
+            if not visitor.proves(given.get("proof", "")):
+                raise web.HTTPForbidden(text=FOREIGN)
+            await doors.sessions.end(visitor.session)
+        response = web.HTTPSeeOther("/login", headers={"Cache-Control": "no-store"})
+        response.del_cookie(
+            doors.cookie(request), path="/", secure=doors.secure(request), httponly=True, samesite="Strict"
+        )
+        raise response
+
+    def _open(self, request: web.Request) -> Doors:
+        if self._doors is None or not self._doors.ours(request):
+            raise web.HTTPForbidden(text=FOREIGN)
+        return self._doors
+
+    def _form(self, status: int, said: str, to: str, retry_after: int | None = None) -> web.Response:
+        response = self._pages.answer(status, "login.html", said=said, to=_way_back(to))
+        if retry_after is not None:
+            response.headers["Retry-After"] = str(retry_after)
+        return response
+
+
+def _way_back(path: str) -> str:
+    """Pages of this server only: the way back is written in a link, by whoever."""
+    return path if _WAY_BACK.fullmatch(path) else "/"
+
+
+async def _form(request: web.Request) -> Mapping[str, str]:
+    """Its fields, cut where they are longer than any that is right."""
+    if request.content_type != FORM:
+        raise web.HTTPUnsupportedMediaType(text="expected a form\n")
+    try:
+        async with asyncio.timeout(BODY_WITHIN):
+            found = await request.post()
+    except TimeoutError:
+        raise web.HTTPRequestTimeout(text="the form did not come\n") from None
+    return {name: value[:LONGEST] for name, value in found.items() if isinstance(value, str)}
