@@ -35,7 +35,7 @@ from .queries import Standing
 from .schema import effects, episodes, sights, standing
 from .sight import Sight, seen
 from .store import ALERTMANAGER, Delivery, record
-from .webhook import VERSION
+from .webhook import VERSION, Unreadable, instant
 from .writer import NotDurable, Writer
 
 log = logging.getLogger(__name__)
@@ -45,6 +45,9 @@ INTERVAL = 15.0
 
 AGAIN = 5.0
 """Seconds until the next one where an alert is not known here: by then its notification has come, or is lost."""
+
+PAUSE = 1.0
+"""Seconds between two pulls at least, however much asks for one."""
 
 ABSENT = 300 * SECOND
 """For how long an alert must be gone before it has ended."""
@@ -74,6 +77,8 @@ class Pull:
     held: tuple[Held, ...]
     silences: tuple[Silence, ...]
     hurry: bool
+    receiver: str
+    """As which this one stands in Alertmanager's configuration: what is not routed to it was not to be heard here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +122,7 @@ class Reconciliation:
     async def run(self) -> None:
         complaint = ""
         while True:
+            self._woken.clear()
             said = await self._tried()
             if said != complaint and said:
                 log.warning("alerts can not be compared with Alertmanager's: %s", said)
@@ -134,7 +140,7 @@ class Reconciliation:
         return ""
 
     async def _rest(self) -> None:
-        self._woken.clear()
+        await asyncio.sleep(PAUSE)
         try:
             async with asyncio.timeout(AGAIN if self._memory.unknown else INTERVAL):
                 await self._woken.wait()
@@ -144,8 +150,8 @@ class Reconciliation:
     async def compare(self, *, hurry: bool = False) -> None:
         """One pull, and what follows from it. Raises SourceError or NotDurable."""
         at = self._now()
-        held = tuple(one for one in await self._alertmanager.alerts() if self._receiver in one.receivers)
-        pull = Pull(at, held, await self._alertmanager.silences(), hurry)
+        held = await self._alertmanager.alerts()
+        pull = Pull(at, held, await self._alertmanager.silences(), hurry, self._receiver)
         memory, taken = await self._writer.run(
             lambda connection: reconcile(connection, pull, self._memory, self._now())
         )
@@ -174,14 +180,13 @@ def reconcile(connection: Connection, pull: Pull, before: Memory, now: int) -> t
     """Takes in what was lost, as far as it is sure by now; what the next pull must remember, and what was changed."""
     firing = {row.fingerprint: row for row in connection.execute(_FIRING)}
     there = {held.fingerprint for held in pull.held}
-    unknown = [held for held in pull.held if held.active and held.fingerprint not in firing]
+    ours = [held for held in pull.held if held.active and pull.receiver in held.receivers]
+    unknown = [held for held in ours if held.fingerprint not in firing]
     sure = [held for held in unknown if pull.hurry or held.fingerprint in before.unknown]
-    missing = {
-        fingerprint: before.missing.get(fingerprint, pull.at) for fingerprint in firing if fingerprint not in there
-    }
+    missing = {name: _missed(row, before, pull.at) for name, row in firing.items() if name not in there}
     gone = [firing[fingerprint] for fingerprint, since in missing.items() if since <= pull.at - ABSENT]
     items = [_lost_start(connection, held, pull.at) for held in sure]
-    items += [_lost_end(row, missing[row.fingerprint]) for row in gone if row.updated_at < missing[row.fingerprint]]
+    items += [_lost_end(row, missing[row.fingerprint]) for row in gone]
     taken = _take(connection, [item for item in items if item is not None], now)
     for silence in pull.silences:
         _tell_of(connection, silence, pull.held, now)
@@ -189,6 +194,12 @@ def reconcile(connection: Connection, pull: Pull, before: Memory, now: int) -> t
 
 
 _FIRING = select(episodes).where(episodes.c.source == ALERTMANAGER, standing)
+
+
+def _missed(row: Row[Any], before: Memory, at: int) -> int:
+    """Since when the alert is missed: anew where something was heard of it meanwhile."""
+    since = before.missing.get(row.fingerprint, at)
+    return since if row.updated_at < since else at
 
 
 def _lost_start(connection: Connection, held: Held, at: int) -> Mapping[str, object] | None:
@@ -205,7 +216,10 @@ def _lost_start(connection: Connection, held: Held, at: int) -> Mapping[str, obj
     row = connection.execute(latest).first()
     if row is not None and row.updated_at >= at:
         return None
-    again = row is not None and rfc3339(row.ends_at or 0) >= str(held.item.get("startsAt", ""))
+    try:
+        again = row is not None and (row.ends_at or 0) >= instant(held.item, "startsAt", at)
+    except Unreadable:  # said of the whole of it, where it is taken in
+        again = False
     return {**held.item, "status": "firing", **({"startsAt": rfc3339(at)} if again else {})}
 
 

@@ -106,12 +106,12 @@ def _alert(item: object, now: int) -> Alert:
 
 
 def _span(item: Mapping[str, object], now: int) -> Span:
-    starts = _instant(item, "startsAt", now)
+    starts = instant(item, "startsAt", now)
     match item.get("status"):
         case "firing":
             return Span(starts)
         case "resolved":
-            ends = _instant(item, "endsAt", now)
+            ends = instant(item, "endsAt", now)
             if ends < starts:
                 raise Unreadable("endsAt: before startsAt")
             return Span(starts, ends)
@@ -119,7 +119,8 @@ def _span(item: Mapping[str, object], now: int) -> Span:
             raise Unreadable("status: neither firing nor resolved")
 
 
-def _instant(item: Mapping[str, object], key: str, now: int) -> int:
+def instant(item: Mapping[str, object], key: str, now: int) -> int:
+    """Microseconds since 1970 of an RFC 3339 text, whatever its zone and precision. Raises Unreadable."""
     text = item.get(key)
     if not isinstance(text, str) or not _RFC3339.fullmatch(text):
         raise Unreadable(f"{key}: not an RFC 3339 timestamp")

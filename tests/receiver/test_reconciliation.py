@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from sqlalchemy import select, update
 
 from receiver.alertmanager import Held, Silence
+from receiver.clock import SECOND
 from receiver.database import Database
 from receiver.families import Taken
 from receiver.queries import EpisodeRow, Status, newest
@@ -22,12 +25,17 @@ SILENCE = Silence("5a1e", "somebody", "deploy", "2026-11-20T12:00:00Z")
 
 
 def held(
-    name: str = "NodeLagging", starts: int = NOW - MINUTE, *, silenced_by: Iterable[str] = (), **labels: str
+    name: str = "NodeLagging",
+    starts: int = NOW - MINUTE,
+    *,
+    silenced_by: Iterable[str] = (),
+    receiver: str = "occ",
+    **labels: str,
 ) -> Held:
     item = alert(name, starts=starts, labels=labels)
     item["fingerprint"] = fingerprint_of(item["labels"])
     by = frozenset(silenced_by)
-    return Held(item["fingerprint"], item, not by, frozenset({"occ"}), by, item["labels"]["severity"], name)
+    return Held(item["fingerprint"], item, not by, frozenset({receiver}), by, item["labels"]["severity"], name)
 
 
 def pull(
@@ -39,7 +47,7 @@ def pull(
     silences: tuple[Silence, ...] = (),
 ) -> tuple[Memory, Mapping[Taken, int]]:
     with database.writing.begin() as connection:
-        return reconcile(connection, Pull(at, alerts, silences, hurry), before or Memory(), at)
+        return reconcile(connection, Pull(at, alerts, silences, hurry, "occ"), before or Memory(), at)
 
 
 def heard(database: Database, body: bytes, now: int = NOW) -> None:
@@ -90,6 +98,19 @@ def test_an_alert_that_nobody_was_to_hear_of_is_not_taken_in(database: Database)
     assert changed(pull(database, held(silenced_by=["s"]), before=memory)[1]) == {}
 
 
+def test_neither_is_one_that_is_routed_elsewhere(database: Database) -> None:
+    memory, _ = pull(database, held(receiver="tickets"))
+    assert changed(pull(database, held(receiver="tickets"), before=memory)[1]) == {}
+
+
+def test_an_end_is_compared_with_a_start_of_another_zone_and_precision(database: Database) -> None:
+    heard(database, message(alert(starts=NOW - 3 * MINUTE, ends=NOW - MINUTE)), NOW - MINUTE)
+    late = held(starts=NOW - 2 * MINUTE)
+    zone = datetime.fromtimestamp((NOW - 2 * MINUTE) / SECOND, timezone(timedelta(hours=-9))).isoformat()
+    late = replace(late, item={**late.item, "startsAt": zone})
+    assert changed(pull(database, late, hurry=True)[1]) == {Taken.REOPENED: 1}
+
+
 def test_one_that_resolved_here_and_is_active_there_fires_again_since_it_was_seen(database: Database) -> None:
     heard(database, message(alert(starts=NOW - 3 * MINUTE, ends=NOW - MINUTE)), NOW - MINUTE)
     late = held(starts=NOW - 2 * MINUTE)
@@ -133,6 +154,21 @@ def test_one_that_was_heard_of_since_it_was_missed_has_not_ended(database: Datab
     memory, _ = pull(database)
     heard(database, message(alert(summary="90 blocks behind")), NOW + MINUTE)
     assert changed(pull(database, at=NOW + ABSENT, before=memory)[1]) == {}
+
+
+def test_and_ends_once_it_is_missed_for_as_long_from_then_on(database: Database) -> None:
+    heard(database, message(alert()), NOW - MINUTE)
+    memory, _ = pull(database)
+    heard(database, message(alert(summary="90 blocks behind")), NOW + MINUTE)
+    memory, _ = pull(database, at=NOW + 2 * MINUTE, before=memory)
+    assert changed(pull(database, at=NOW + 2 * MINUTE + ABSENT, before=memory)[1]) == {Taken.RESOLVED: 1}
+
+
+def test_one_that_is_routed_to_another_receiver_has_not_ended(database: Database) -> None:
+    """As where this one goes by another name there than the configuration here says."""
+    heard(database, message(alert()), NOW - MINUTE)
+    memory, _ = pull(database, held(receiver="occ-webhook"))
+    assert changed(pull(database, held(receiver="occ-webhook"), at=NOW + ABSENT, before=memory)[1]) == {}
 
 
 def test_one_that_is_silenced_has_not_ended(database: Database) -> None:
