@@ -14,7 +14,7 @@ import traceback
 from pathlib import Path
 
 from benchmarks.harness import ROUNDS, Result
-from benchmarks.peers import PEERS
+from benchmarks.peers import BATCHING_PEERS, PEERS
 
 HERE = Path(__file__).parent
 SCRIPTS = {int(path.stem.split("_")[1]): path.stem for path in sorted(HERE.glob("goal_*.py"))}
@@ -42,7 +42,9 @@ def _machine() -> str:
 
 
 def _written(results: list[Result]) -> str:
-    versions = ", ".join([*(f"{name} {importlib.metadata.version(name)}" for name in VERSIONS), *PEERS])
+    versions = ", ".join(
+        [*(f"{name} {importlib.metadata.version(name)}" for name in VERSIONS), *PEERS, *BATCHING_PEERS]
+    )
     date = dt.datetime.now(dt.UTC).date()
     head = _HEAD.format(
         date=date,

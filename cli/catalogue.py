@@ -9,6 +9,7 @@ from itertools import groupby
 from demo.engine.families import FAMILIES as ENGINE_FAMILIES
 from exporters.exchange.declared import FAMILIES as EXCHANGE_FAMILIES
 from exporters.nodes.__main__ import FAMILIES as NODES_FAMILIES
+from exporters.pools.__main__ import ALL_FAMILIES as POOLS_FAMILIES
 from occ.metrics import KERNEL_FAMILIES, Catalogue, Family
 from receiver.families import FAMILIES as RECEIVER_FAMILIES
 
@@ -16,6 +17,7 @@ PARTS = {
     "Every exporter": KERNEL_FAMILIES,
     "Nodes": NODES_FAMILIES,
     "Exchange": EXCHANGE_FAMILIES,
+    "Pools": POOLS_FAMILIES,
     "The desk's own engine": ENGINE_FAMILIES,
     "Receiver": RECEIVER_FAMILIES,
 }

@@ -10,6 +10,7 @@ from typing import cast
 
 from exporters.exchange.config import ExchangeConfig
 from exporters.nodes.config import NodesConfig
+from exporters.pools.config import PoolsConfig
 from occ.config import ExporterConfig, Loaded, Model, load
 from occ.document import Loc
 from occ.errors import ConfigError, Problem
@@ -22,6 +23,7 @@ from receiver.rulebook import dead_ends
 MODELS: Mapping[str, type[Model]] = {
     "nodes": NodesConfig,
     "exchange": ExchangeConfig,
+    "pools": PoolsConfig,
     "receiver": ReceiverConfig,
     "actions": Catalogue,
     "policy": Policy,

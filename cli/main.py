@@ -28,6 +28,7 @@ class Command:
 COMMANDS = {
     "nodes": Command("exporters.nodes.__main__", "exporter: health of RPC nodes"),
     "exchange": Command("exporters.exchange.__main__", "exporter: exchange feeds, books and market quality"),
+    "pools": Command("exporters.pools.__main__", "exporter: pools, oracles and positions on chain"),
     "receiver": Command("receiver.main", "takes alerts from Alertmanager, keeps and shows them"),
     "audit": Command("cli.audit", "take the receiver's audit out, and verify it offline with the public key alone"),
     "database": Command("cli.database", "copy the receiver's database while it runs, or put a copy back"),

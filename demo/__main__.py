@@ -27,8 +27,8 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 def parser() -> argparse.ArgumentParser:
     about = (
-        "Starts a local chain seen through three nodes, three trading venues, the exporters of both, Prometheus, Alertmanager, "
-        "the receiver and a pager."
+        "Starts a local chain seen through three nodes, three trading venues, a chain with pools, the exporters of all three, "
+        "Prometheus, Alertmanager, the receiver and a pager."
     )
     arguments = argparse.ArgumentParser(prog="python -m demo", description=about)
     arguments.add_argument(

@@ -24,17 +24,19 @@ VENUES = {"binance": "binance", "bourse": "binance", "kraken": "kraken"}
 PARTS = (
     "anvil",
     "fork",
+    "market",
     "proxy",
     "pager",
     "venues",
     "nodes",
     "exchange",
+    "pools",
     "receiver",
     "alertmanager",
     "prometheus",
     "grafana",
 )
-SCRAPED = ("nodes", "exchange", "receiver", "prometheus", "alertmanager")
+SCRAPED = ("nodes", "exchange", "pools", "receiver", "prometheus", "alertmanager")
 RULES = ROOT / "alerting-rules"
 RUNS = ROOT / ".demo"
 _STATE = "demo.json"
@@ -102,8 +104,10 @@ class Centre:
     def stages(self) -> tuple[tuple[Part, ...], ...]:
         """What may start at once, stage by stage: the chain, then all that look at it and at each other."""
         chains = anvil_part(self._ports["anvil"]), anvil_part(self._ports["fork"], name="fork")
-        first = *chains, self._venues(), self._module("pager", "demo.pager", "--port", str(self._ports["pager"]))
-        ours = self._proxy(), self._exporter("nodes"), self._exporter("exchange"), self._receiver()
+        pager = self._module("pager", "demo.pager", "--port", str(self._ports["pager"]))
+        first = *chains, self._market(), self._venues(), pager
+        exporters = (self._exporter(name) for name in ("nodes", "exchange", "pools"))
+        ours = self._proxy(), *exporters, self._receiver()
         return first, (*ours, self._prometheus(), self._alertmanager(), *self._grafana())
 
     def addresses(self) -> Mapping[str, str]:
@@ -153,6 +157,11 @@ class Centre:
         offered = (f"{name}={self._ports[name]}" for name in (*NODES, *CANARIES))
         upstream = ("--upstream", self.url("anvil"), "--fork", self.url("fork"))
         return self._module("proxy", "demo.proxy", *upstream, "--admin-port", str(self._ports["proxy"]), *offered)
+
+    def _market(self) -> Part:
+        """A chain with pools, which writes the configuration of who reads them."""
+        files = ("--config", str(self._config / "pools.yml"), "--state", str(self.run / "pools.db"))
+        return self._module("market", "demo.pools", "--port", str(self._ports["market"]), *files)
 
     def _venues(self) -> Part:
         served = (word for name, kind in VENUES.items() for word in ("--venue", f"{name}={kind}"))

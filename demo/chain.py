@@ -1,6 +1,7 @@
 """A local EVM chain: one anvil, for the demo as a part and for tests as `async with Anvil() as chain`."""
 
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -26,35 +27,20 @@ def anvil_part(port: int, *, chain_id: int = CHAIN_ID, block_time: float | None 
     return Part(name, [locate("anvil"), *address, *mining], f"http://127.0.0.1:{port}", question)
 
 
-class Anvil:
-    """A real anvil for the length of a block, ended with it; `port` may be given to start again at the same address."""
+class Rpc:
+    """A local chain that runs already, asked and driven over JSON-RPC for the length of a block."""
 
-    def __init__(self, *, chain_id: int = CHAIN_ID, block_time: float | None = None, port: int | None = None) -> None:
-        self.port = port or free_ports(1)[0]
-        self.url, self.ws_url = f"http://127.0.0.1:{self.port}", f"ws://127.0.0.1:{self.port}"
-        self._part = anvil_part(self.port, chain_id=chain_id, block_time=block_time)
+    def __init__(self, url: str) -> None:
+        self.url = url
 
     async def __aenter__(self) -> Self:
-        self._folder = tempfile.TemporaryDirectory(prefix="anvil-")
         self._session = aiohttp.ClientSession()
-        self._child = await Child.start(self._part, Path(self._folder.name))
-        try:
-            await self._child.ready()
-        except BaseException:
-            await self.__aexit__(None, None, None)
-            raise
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self._session.close()
-        await self._child.end()
-        self._folder.cleanup()
-
-    @property
-    def pid(self) -> int:
-        return self._child.pid
 
     async def rpc(self, method: str, *params: object) -> Any:
         """The `result`; an error object of the node is a RuntimeError."""
@@ -64,6 +50,25 @@ class Anvil:
         if "result" not in answer:
             raise RuntimeError(f"{method}: {answer.get('error', answer)}")
         return answer["result"]
+
+    async def batch(self, calls: Sequence[tuple[str, Sequence[object]]], *, errors: bool = False) -> list[Any]:
+        """The results of many calls in one request. An error object is a RuntimeError: raised, or with `errors` in its place."""
+        questions = [
+            {"jsonrpc": "2.0", "id": number, "method": method, "params": params}
+            for number, (method, params) in enumerate(calls)
+        ]
+        if not questions:
+            return []
+        async with self._session.post(self.url, json=questions) as response:
+            answers = sorted(await response.json(), key=lambda answer: int(answer["id"]))
+        found = [
+            answer["result"] if "result" in answer else RuntimeError(f"{method}: {answer.get('error', answer)}")
+            for answer, (method, _) in zip(answers, calls, strict=True)
+        ]
+        for each in found:
+            if isinstance(each, RuntimeError) and not errors:
+                raise each
+        return found
 
     async def height(self) -> int:
         return int(await self.rpc("eth_blockNumber"), 16)
@@ -79,3 +84,35 @@ class Anvil:
         enabled = False
         await self.rpc("evm_setIntervalMining", 0)
         await self.rpc("evm_setAutomine", enabled)
+
+
+class Anvil(Rpc):
+    """A real anvil for the length of a block, ended with it; `port` may be given to start again at the same address."""
+
+    def __init__(self, *, chain_id: int = CHAIN_ID, block_time: float | None = None, port: int | None = None) -> None:
+        self.port = port or free_ports(1)[0]
+        super().__init__(f"http://127.0.0.1:{self.port}")
+        self.ws_url = f"ws://127.0.0.1:{self.port}"
+        self._part = anvil_part(self.port, chain_id=chain_id, block_time=block_time)
+
+    async def __aenter__(self) -> Self:
+        self._folder = tempfile.TemporaryDirectory(prefix="anvil-")
+        await super().__aenter__()
+        self._child = await Child.start(self._part, Path(self._folder.name))
+        try:
+            await self._child.ready()
+        except BaseException:
+            await self.__aexit__(None, None, None)
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await super().__aexit__(kind, error, trace)
+        await self._child.end()
+        self._folder.cleanup()
+
+    @property
+    def pid(self) -> int:
+        return self._child.pid

@@ -84,6 +84,8 @@ class Exercise:
                 await self._views.set_venue_fault(name, kind, **particulars)
             if self._drill.halts:
                 await self._views.chain("evm_setIntervalMining", 0)
+            if self._drill.market:
+                await self._views.set_market_fault(self._drill.market)
             yield
         finally:
             for name in self._drill.venues:
@@ -92,6 +94,8 @@ class Exercise:
                 await self._views.clear_fault(name)
             if self._drill.halts:
                 await self._views.chain("evm_setIntervalMining", 1)
+            if self._drill.market:
+                await self._views.set_market_fault("")
 
     async def _all_seen(self) -> bool:
         await self._look()

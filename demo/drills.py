@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 
 from .centre import CANARIES, NODES, VENUES
 from .faults import Fault
+from .pools import CHAIN as POOLS
+from .pools import DEPEGGED, SILENT
 from .settings import CHAIN
 
 ALPHA, BETA, GAMMA = NODES
@@ -20,11 +22,11 @@ VenueFault = tuple[str, Mapping[str, str]]
 class Drill:
     """A fault, and what must come of it.
 
-    `breaks` is the fault of each node and canary, `venues` that of each venue; `halts` whether the chain itself makes no
-    block meanwhile. `fires` must reach the receiver within `threshold` seconds, which are real, plus `rules` seconds, which
-    are those of the shipped rules and divided by the demo's time scale. `pages` of those must reach the pager. `mutes` must
-    fire and reach nobody. What `follows` may fire as well; anything else must not. All is as it was `recovers` seconds after
-    the end of the fault, at most.
+    `breaks` is the fault of each node and canary, `venues` that of each venue, `market` that of the chain with the pools
+    (`pools.py`); `halts` whether the chain itself makes no block meanwhile. `fires` must reach the receiver within
+    `threshold` seconds, which are real, plus `rules` seconds, which are those of the shipped rules and divided by the demo's
+    time scale. `pages` of those must reach the pager. `mutes` must fire and reach nobody. What `follows` may fire as well;
+    anything else must not. All is as it was `recovers` seconds after the end of the fault, at most.
     """
 
     name: str
@@ -33,6 +35,7 @@ class Drill:
     breaks: Mapping[str, Fault] = field(default_factory=dict)
     venues: Mapping[str, VenueFault] = field(default_factory=dict)
     halts: bool = False
+    market: str = ""
     pages: frozenset[str] = frozenset()
     mutes: frozenset[Alert] = frozenset()
     follows: frozenset[str] = frozenset()
@@ -229,5 +232,21 @@ DRILLS = (
         fires=frozenset({("MarketHalted", "bourse/ETH/USDT")}),
         pages=frozenset({"MarketHalted"}),
         rules=400,
+    ),
+    Drill(
+        "oracle-silent",
+        "WETH's oracle says nothing more",
+        market=SILENT,
+        fires=frozenset({("OracleStale", f"{POOLS}/weth-usd")}),
+        pages=frozenset({"OracleStale"}),
+        threshold=40,
+    ),
+    Drill(
+        "depeg",
+        "USDC is 1.5 % less than a dollar",
+        market=DEPEGGED,
+        fires=frozenset({("StablecoinDepegged", f"{POOLS}/usdc-usd")}),
+        pages=frozenset({"StablecoinDepegged"}),
+        threshold=15,
     ),
 )

@@ -108,7 +108,7 @@ def guide(centre: Centre) -> str:
     return "\n".join(
         (
             f"receiver      {centre.url('receiver')}/",
-            f"metrics       {centre.url('nodes')}/metrics, {centre.url('exchange')}/metrics",
+            f"metrics       {', '.join(f'{centre.url(name)}/metrics' for name in ('nodes', 'exchange', 'pools'))}",
             f"Prometheus    {centre.url('prometheus')}/",
             f"Alertmanager  {centre.url('alertmanager')}/",
             *(f"Grafana       {address}/" for name, address in centre.addresses().items() if name == "grafana"),

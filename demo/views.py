@@ -105,6 +105,12 @@ class Views:
         async with self._session.delete(f"{self._centre.url('proxy')}/nodes/{node}/fault"):
             pass
 
+    async def set_market_fault(self, name: str) -> None:
+        """A fault of the chain with the pools; none by an empty name."""
+        url = f"{self._centre.url('market')}/fault"
+        async with self._session.put(f"{url}/{name}") if name else self._session.delete(url):
+            pass
+
     async def set_venue_fault(self, venue: str, fault: str, **particulars: str) -> None:
         """`particulars` are whose: a symbol, a currency."""
         url = f"{self._centre.url('venues')}/venues/{venue}/fault/{fault}"

@@ -39,6 +39,7 @@ class Unit(StrEnum):
     DOLLARS = "currencyUSD"
     BLOCKS = "suffix:blocks"
     GWEI = "suffix:gwei"
+    USD = "currencyUSD"
     TEXT = "string"
 
 

@@ -18,7 +18,7 @@ LABELS = frozenset({"severity", "domain", "entity", "parent"})
 ANNOTATIONS = frozenset({"summary", "description", "first_action", "runbook_url", "dashboard_url", "action_url"})
 BY_TIER = '{{ if eq $labels.tier "1" }}page{{ else }}ticket{{ end }}'
 """A page for chains and venues of tier 1, a ticket for all others, those without a tier included."""
-TIERS = re.compile(r"\b(chain:tier:info|venue:tier:(info|open))\b")
+TIERS = re.compile(r"\b(chain:tier:info|venue:tier:(info|open)|pool:tier:info|feed:(chain_)?tier:info)\b")
 """What brings the tier: of venues also of those alone that are not in maintenance."""
 _URGENCY = {BY_TIER: 2, "page": 3, "ticket": 1}
 _RECEIVERS = {"page": ["occ", "pager"], "ticket": ["occ", "tickets"], "info": ["occ"], "none": ["occ"]}

@@ -34,6 +34,7 @@ def test_the_example_scrapes_the_jobs_that_the_rules_know_and_tells_no_replicas_
     assert [job["job_name"] for job in example["scrape_configs"]] == [
         "nodes",
         "exchange",
+        "pools",
         "receiver",
         "prometheus",
         "alertmanager",
@@ -383,6 +384,7 @@ CLAUSES = [
     ("ExporterAbsent", "expr", "max_over_time", "min_over_time"),
     ("ExporterAbsent", "expr", 'or absent(up{job="nodes"})', ""),
     ("ExporterAbsent", "expr", 'or absent(up{job="exchange"})', ""),
+    ("ExporterAbsent", "expr", 'or absent(up{job="pools"})', ""),
     ("ExporterAbsent", "expr", 'or absent(up{job="receiver"})', ""),
     ("ExporterAbsent", "for", "1m", "0s"),
     ("ReceiverSilent", "expr", "> 0.9", ">= 0"),

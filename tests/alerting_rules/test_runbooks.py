@@ -22,6 +22,8 @@ OPENINGS: Mapping[str, str | tuple[str, ...]] = {
     checks.BY_TIER: (
         "**Page.** For a chain of tier 1, a ticket for all others. ",
         "**Page.** For a venue of tier 1, a ticket for all others. ",
+        "**Page.** For a pool of tier 1, a ticket for all others. ",
+        "**Page.** For an oracle of tier 1, a ticket for all others. ",
     ),
 }
 DRILLS = frozenset(drill.name for drill in drills.DRILLS)

@@ -33,7 +33,7 @@ def checked(folder: Path, capsys: pytest.CaptureFixture[str], *flags: str, **fil
 def test_the_examples_are_valid_together(capsys: pytest.CaptureFixture[str]) -> None:
     code, out, err = checked(CONFIG, capsys, "--without-secrets")
     assert (code, err) == (0, "")
-    names = ("actions", "exchange", "nodes", "policy", "receiver")
+    names = ("actions", "exchange", "nodes", "policy", "pools", "receiver")
     assert out.splitlines() == [f"{name}.yml: valid" for name in names]
 
 

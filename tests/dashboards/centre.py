@@ -24,6 +24,7 @@ READY = (
     # Sent again since Alertmanager was first scraped: what came before does not show in a rate.
     "sum(increase(alertmanager_notification_latency_seconds_count[1m])) > 0",
     "rpc_ws_connected == 1",
+    "pool_last_swap_timestamp_seconds > 0",
     "slo:head_freshness:error_ratio_5m >= 0",  # counts only once it has seen enough
     f"count(exchange_ws_connected == 1) == {len(VENUES)}",
     "exchange_rate_limit_used_ratio",

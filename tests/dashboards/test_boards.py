@@ -15,7 +15,7 @@ from dashboards.kit.addresses import of_prometheus
 from dashboards.kit.emit import differences, queries, write
 from tests.dashboards import checks
 
-NAMES = ["occ-exchange", "occ-meta", "occ-nodes"]
+NAMES = ["occ-exchange", "occ-meta", "occ-nodes", "occ-pools"]
 
 
 def test_generating_anew_changes_nothing() -> None:

@@ -38,7 +38,8 @@ def test_the_provider_reads_the_boards_that_lie_beside_it(folder: Path) -> None:
     (provider,) = load(folder / "dashboards/occ.yml")["providers"]
     assert (provider["type"], provider["allowUiUpdates"]) == ("file", False)
     path = Path(provider["options"]["path"].replace("$$", "$"))
-    assert sorted(file.name for file in path.iterdir()) == ["occ-exchange.json", "occ-meta.json", "occ-nodes.json"]
+    boards = ["occ-exchange.json", "occ-meta.json", "occ-nodes.json", "occ-pools.json"]
+    assert sorted(file.name for file in path.iterdir()) == boards
     assert "$$folder" in provider["options"]["path"], "Grafana would take $folder from its environment"
 
 

@@ -126,8 +126,8 @@ async def test_ctrl_c_is_the_normal_end_and_leaves_nothing() -> None:
         assert not folder.exists()
 
 
-DRILLS = ("lag", "egress-loss", "frozen-feed")
-"""One in which a value says it, one in which a single page stands for many, and one of a venue."""
+DRILLS = ("lag", "egress-loss", "frozen-feed", "oracle-silent", "depeg")
+"""One in which a value says it, one in which a single page stands for many, one of a venue, and those of the pools."""
 
 
 @pytest.mark.timeout(600)  # more than its own deadlines together

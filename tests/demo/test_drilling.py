@@ -226,7 +226,7 @@ def test_a_drill_names_what_there_is(drill: Drill) -> None:
     assert drill.breaks.keys() <= {*NODES, *CANARIES}
     assert drill.venues.keys() <= VENUES.keys()
     assert {fault for fault, _ in drill.venues.values()} <= set(VenueFault)
-    assert drill.breaks or drill.venues or drill.halts
+    assert drill.breaks or drill.venues or drill.halts or drill.market
 
 
 @pytest.mark.parametrize("drill", DRILLS, ids=lambda drill: drill.name)

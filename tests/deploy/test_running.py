@@ -21,13 +21,14 @@ from demo.until import until
 from tests.deploy.compose import Project
 from tests.deploy.containers import WITHIN, Machine, program, succeeds
 
-STARTED = ("nodes", "exchange", "receiver", "prometheus", "alertmanager")
+STARTED = ("nodes", "exchange", "pools", "receiver", "prometheus", "alertmanager")
 
 
 def keep_to_this_machine(machine: Machine) -> None:
-    nodes = machine.root("nodes") / "etc/occ/nodes.yml"
     nowhere = f"127.0.0.1:{free_ports(1)[0]}"
-    nodes.write_text(re.sub(r'(http|ws)s?://[^"]+', rf"\1://{nowhere}", nodes.read_text()))
+    for name in ("nodes", "pools"):
+        path = machine.root(name) / f"etc/occ/{name}.yml"
+        path.write_text(re.sub(r'(http|ws)s?://[^"]+', rf"\1://{nowhere}", path.read_text()))
     exchange = machine.root("exchange") / "etc/occ/exchange.yml"
     exchange.write_text(
         re.sub(r"(?m)^( +)(exchange: .*)$", rf"\1\2\n\1base_url: http://{nowhere}", exchange.read_text())

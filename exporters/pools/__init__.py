@@ -1,0 +1,1 @@
+"""Liquidity on chain: pools, their positions, and the oracles beside them."""

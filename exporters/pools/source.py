@@ -1,0 +1,240 @@
+"""A chain as the far side: the only place from which its nodes are asked, and what is remembered from block to block."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import aiohttp
+
+from adapters.evm import Block, Endpoint, View, block_call, block_of
+from adapters.evm import Chain as Nodes
+from exporters.pools.config import Chain, readers
+from exporters.pools.events import Counted
+from exporters.pools.prices import Prices, price_of, stale, usable
+from exporters.pools.reading import FeedReading, FeedState, PoolReading, PoolState, PositionState, Reading, Sight
+from exporters.pools.steps import Steps, Together
+from exporters.pools.targets import Targets
+from exporters.pools.terms import FeedTerms, PoolTerms, PositionTerms, Token
+from exporters.pools.valuing import Costs, Worth, costs, pool_reading, position_reading, worth
+from occ.errors import SourceError
+from occ.job import Heads, Target
+from occ.jsonrpc import Call, Client
+
+FARTHEST_BACK = 1_000
+"""Blocks over which it is asked what has changed; after more than that everything is read again."""
+
+REACHES = 12
+"""How often at a block more ticks are read, for pools through which the sizes go far."""
+
+
+class Source:
+    """Reads all that the configuration names of one chain, at one block."""
+
+    def __init__(self, chain: Chain, targets: Targets, session: aiohttp.ClientSession) -> None:
+        self._chain = chain
+        self._targets = targets
+        self.heads = Heads()
+        endpoints = [Endpoint(rpc.name, Client(session, rpc.url, reads_only=True)) for rpc in chain.rpc]
+        self.nodes = Nodes(endpoints, chain.multicall)
+        self._head = ""
+        named = {name: Token(name, token.address, token.decimals) for name, token in chain.tokens.items()}
+        self._tokens = {token.address: token for token in named.values()}
+        # By the ids of their targets: these are looked up thousands of times at each block.
+        self._pools = {
+            target.id: PoolTerms(pool, named[pool.base], named[pool.quote]) for target, pool in targets.pools.items()
+        }
+        self._feeds = {target.id: feed for target, feed in targets.feeds.items()}
+        self._positions = {target.id: PositionTerms(each, self._tokens) for target, each in targets.positions.items()}
+        self._readers: dict[str, Any] = dict(self._made())
+        self._remembering = {
+            terms.pool.address: self._readers[name]
+            for name, terms in self._pools.items()
+            if hasattr(self._readers[name], "TOPICS")
+        }
+        self._since: Block | None = None
+        self._usd: dict[str, float] = {}
+        self._costs: dict[str, Costs] = {}
+        self.tried = asyncio.Event()
+        self._together, self._apart = Together(), Together()
+
+    def _made(self) -> Iterator[tuple[str, Any]]:
+        for name, terms in self._pools.items():
+            yield name, readers("pools")[terms.pool.kind].PoolReader(terms)
+        for name, feed in self._feeds.items():
+            yield name, readers("feeds")[feed.kind].FeedReader(FeedTerms(feed))
+        for name, held in self._positions.items():
+            yield name, readers("positions")[held.position.kind].PositionReader(held)
+
+    async def look(self, within: float) -> None:
+        """Looks for a new head, and announces it. Raises SourceError when no node tells one."""
+        view = await self.nodes.head(within)
+        if view.block.hash != self._head:
+            self._head = view.block.hash
+            self.heads.announce()
+
+    async def read(self, within: float) -> Mapping[Target, Reading | SourceError]:
+        """Everything, at the newest block. Raises SourceError for what befell all of it."""
+        try:
+            found = await self.nodes.read(self._at, within)
+        finally:
+            self.tried.set()
+        return {target: found[target.id] for target in self._targets.all}
+
+    def usd(self, token: str) -> float | None:
+        """The last price that was known of a token, in dollars; None before there was one."""
+        return self._usd.get(token)
+
+    def counted(self) -> list[Counted]:
+        """The pools whose logs can be counted."""
+        kinds = readers("pools")
+        found = [(target, pool, kinds[pool.kind]) for target, pool in self._targets.pools.items()]
+        return [
+            Counted(
+                target.labels,
+                self._pools[target.id],
+                kind,
+                functools.partial(getattr, self._readers[target.id], "base"),
+            )
+            for target, pool, kind in found
+            if hasattr(kind.PoolReader, "EVENTS")
+        ]
+
+    # --- one block ---------------------------------------------------------------------------------------------------
+
+    async def _at(self, view: View) -> Mapping[str, Reading | SourceError]:
+        try:
+            found = await self._states(view)
+            prices = self._prices(found, view.block.timestamp)
+            outcomes = await self._valued(view, found, prices)
+        except BaseException:
+            self._forget()  # what was read at a block that may be gone
+            raise
+        self._since = view.block
+        self._usd |= {token: price for token in self._chain.prices if (price := prices.usd(token)) is not None}
+        return outcomes
+
+    async def _states(self, view: View) -> dict[str, Any]:
+        """The state of everything by the id of its target, or the SourceError: of itself, or of a token of it."""
+        steps: dict[str, Steps[Any]] = {address: token.steps() for address, token in self._tokens.items()}
+        steps |= {name: reader.steps() for name, reader in self._readers.items()}
+        beside = self._changes(view.block)
+        found = await self._together.take(view, steps, beside, lambda answers: self._changed(answers, beside))
+        wrong = {address: found.pop(address) for address in self._tokens}
+        for name, terms in self._pools.items():
+            found[name] = wrong[terms.base.address] or wrong[terms.quote.address] or found[name]
+        for name in self._positions:
+            if isinstance(state := found[name], PositionState):
+                found[name] = wrong[state.tokens[0]] or wrong[state.tokens[1]] or state
+        return found
+
+    def _prices(self, found: Mapping[str, Any], now: int) -> Prices:
+        feeds = {
+            feed.name: found[name].price
+            for name, feed in self._feeds.items()
+            if isinstance(found[name], FeedState) and usable(feed, found[name], now)
+        }
+        pools = {}
+        for name, terms in self._pools.items():
+            if isinstance(state := found[name], PoolState):
+                price = price_of(state, (terms.base.decimals, terms.quote.decimals))
+                if price is not None:
+                    pools[terms.pool.name] = price
+        return Prices(self._chain, feeds, pools)
+
+    async def _valued(
+        self, view: View, found: Mapping[str, Any], prices: Prices
+    ) -> Mapping[str, Reading | SourceError]:
+        sight = Sight(view.block.number, view.block.timestamp, view.source)
+        outcomes: dict[str, Reading | SourceError] = {
+            name: state for name, state in found.items() if isinstance(state, SourceError)
+        }
+        well = {name: state for name, state in found.items() if name not in outcomes}
+        for name, feed in self._feeds.items():
+            if name in well:
+                state, late = well[name], stale(feed, well[name], sight.timestamp)
+                outcomes[name] = FeedReading(sight, state, feed.heartbeat, late, prices.compared(feed, state.price))
+        for name, held in self._positions.items():
+            if name in well:
+                outcomes[name] = position_reading(held, well[name], prices, sight)
+        pools = {name: state for name, state in well.items() if name in self._pools}
+        return outcomes | await self._pools_valued(view, pools, prices, sight)
+
+    async def _pools_valued(
+        self, view: View, pools: Mapping[str, PoolState], prices: Prices, sight: Sight
+    ) -> dict[str, PoolReading | SourceError]:
+        tokens = {name: worth(self._pools[name], prices) for name in pools}
+        before, self._costs = self._costs, {}
+        for name, state in pools.items():
+            if (known := before.get(name)) is not None and known.holds(state, tokens[name]):
+                self._costs[name] = known
+        changed = {name: state for name, state in pools.items() if name not in self._costs}
+        failed = await self._costed(view, changed, tokens)
+        return failed | {
+            name: pool_reading(self._pools[name], state, tokens[name], self._costs[name], prices=prices, sight=sight)
+            for name, state in pools.items()
+            if name not in failed
+        }
+
+    async def _costed(
+        self, view: View, pools: Mapping[str, PoolState], tokens: Mapping[str, Worth]
+    ) -> dict[str, PoolReading | SourceError]:
+        """Works out what trading costs; where curves are not known far enough for the sizes, more of them is read as far as
+        that goes. Returns what failed in that.
+        """
+        failed: dict[str, PoolReading | SourceError] = {}
+        for _ in range(REACHES):
+            beyond: dict[str, Steps[bool]] = {}
+            for name, state in pools.items():
+                missing: set[int] = set()
+                self._costs[name] = costs(self._pools[name], state, tokens[name], missing)
+                if missing:
+                    beyond[name] = self._readers[name].reach(missing)
+            told = await self._apart.take(view, beyond) if beyond else {}
+            failed |= {name: error for name, error in told.items() if isinstance(error, SourceError)}
+            pools = {name: pools[name] for name, more in told.items() if more is True}
+            if not pools:
+                break
+        return failed
+
+    # --- ticks -------------------------------------------------------------------------------------------------------
+
+    def _changes(self, block: Block) -> list[Call]:
+        """Asks what has changed since the last block of which the ticks are known."""
+        since = self._since
+        if since is None or not self._remembering or since.hash == block.hash:
+            return []
+        if not since.number < block.number <= since.number + FARTHEST_BACK:
+            self._forget()
+            return []
+        topics = sorted({topic for reader in self._remembering.values() for topic in reader.TOPICS})
+        wanted = {
+            "fromBlock": hex(since.number + 1),
+            "toBlock": hex(block.number),
+            "address": list(self._remembering),
+            "topics": [topics],
+        }
+        return [block_call(since.number), Call("eth_getLogs", (wanted,))]
+
+    def _changed(self, answers: list[Any | SourceError], beside: list[Call]) -> None:
+        """Forgets the ticks of pools whose liquidity has changed; of all, where that is not known."""
+        if not beside:
+            return
+        header, logs = answers
+        try:
+            same = self._since is not None and block_of(header).hash == self._since.hash
+            moved = {each["address"].lower() for each in logs} if same and isinstance(logs, list) else None
+        except (SourceError, TypeError, KeyError, AttributeError):
+            moved = None
+        if moved is None:
+            self._forget()
+        for address, reader in self._remembering.items():
+            if moved and address in moved:
+                reader.forget()
+
+    def _forget(self) -> None:
+        self._since = None
+        for reader in self._remembering.values():
+            reader.forget()

@@ -1,0 +1,150 @@
+"""Readings that take their steps together, and what a selector stands for. No node is needed: what is asked is written down."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from adapters.evm import EthCall
+from adapters.evm.calls import AGGREGATE3, BLOCK_TIMESTAMP
+from demo.evm import selector, topic
+from exporters.pools import kinds
+from exporters.pools.config import readers
+from exporters.pools.kinds import chainlink, uniswap_v2, uniswap_v3
+from exporters.pools.steps import Reply, Steps, Together, needed
+from exporters.pools.terms import DECIMALS, SYMBOL
+from occ import plugins
+from occ.errors import Reason, SourceError
+from occ.jsonrpc import Call
+
+A, B, C = (EthCall(f"0x{number:040x}", b"") for number in (1, 2, 3))
+
+
+class Asked:
+    """A view that replies to each call with its address, and keeps what it was asked."""
+
+    def __init__(self) -> None:
+        self.steps: list[tuple[Sequence[EthCall], Sequence[Call]]] = []
+
+    async def read(self, calls: Sequence[EthCall], beside: Sequence[Call] = ()) -> tuple[list[Reply], list[Any]]:
+        self.steps.append((calls, beside))
+        return [call.to.encode() for call in calls], ["beside" for _ in beside]
+
+
+def one_step(call: EthCall) -> Steps[str]:
+    (reply,) = yield (call,)
+    return needed("it", reply).decode()
+
+
+def two_steps(first: EthCall, second: EthCall) -> Steps[list[str]]:
+    one = yield (first,)
+    other = yield (second,)
+    return [needed("it", each).decode() for each in (*one, *other)]
+
+
+def failing() -> Steps[str]:
+    yield (A,)
+    raise SourceError(Reason.BAD_RESPONSE, "odd")
+
+
+def at_once() -> Steps[str]:
+    return "known"
+    yield ()
+
+
+async def take(view: Asked, together: Together | None = None, **reading: Steps[Any]) -> dict[str, Any]:
+    return await (together or Together()).take(view, reading)  # type: ignore[arg-type]
+
+
+async def test_the_steps_of_all_are_one_read_each() -> None:
+    view = Asked()
+    found = await take(view, one=one_step(A), two=two_steps(B, C))
+    assert found == {"one": A.to, "two": [B.to, C.to]}
+    assert [calls for calls, _ in view.steps] == [(A, B), (C,)]
+
+
+async def test_who_needs_nothing_is_not_waited_for() -> None:
+    view = Asked()
+    assert await take(view, one=at_once()) == {"one": "known"}
+    assert view.steps == []
+
+
+async def test_what_befalls_one_touches_no_other() -> None:
+    found = await take(Asked(), one=failing(), two=two_steps(B, C))
+    assert isinstance(found["one"], SourceError)
+    assert found["two"] == [B.to, C.to]
+
+
+async def test_what_is_asked_beside_is_told_before_the_second_step() -> None:
+    view, told = Asked(), list[Any]()
+
+    def reading() -> Steps[bool]:
+        yield (A,)
+        known = bool(told)
+        yield (B,)
+        return known
+
+    found = await Together().take(view, {"it": reading()}, [Call("eth_getLogs")], told.extend)  # type: ignore[arg-type]
+    assert found == {"it": True}
+    assert [len(beside) for _, beside in view.steps] == [1, 0]
+
+
+async def test_the_same_first_steps_are_the_same_calls_from_block_to_block() -> None:
+    view, together, calls = Asked(), Together(), (A, B)
+
+    def reading() -> Steps[int]:
+        return len((yield calls))
+
+    await take(view, together, one=reading())
+    await take(view, together, one=reading())
+    assert view.steps[0][0] is view.steps[1][0]
+
+
+# --- what is written in the kinds ------------------------------------------------------------------------------------
+
+SIGNATURES = {
+    "TOKEN0": "token0()",
+    "TOKEN1": "token1()",
+    "GET_RESERVES": "getReserves()",
+    "FEE": "fee()",
+    "TICK_SPACING": "tickSpacing()",
+    "SLOT0": "slot0()",
+    "LIQUIDITY": "liquidity()",
+    "BALANCE_OF": "balanceOf(address)",
+    "OBSERVE": "observe(uint32[])",
+    "TICK_BITMAP": "tickBitmap(int16)",
+    "TICKS": "ticks(int24)",
+    "GROWTH0": "feeGrowthGlobal0X128()",
+    "GROWTH1": "feeGrowthGlobal1X128()",
+    "POSITIONS": "positions(uint256)",
+    "FACTORY": "factory()",
+    "GET_POOL": "getPool(address,address,uint24)",
+    "LATEST_ROUND_DATA": "latestRoundData()",
+    "DECIMALS": "decimals()",
+    "AGGREGATOR": "aggregator()",
+    "MIN_ANSWER": "minAnswer()",
+    "MAX_ANSWER": "maxAnswer()",
+}
+
+
+@pytest.mark.parametrize("kind", [uniswap_v2, uniswap_v3, chainlink], ids=lambda kind: kind.__name__)
+def test_selectors_are_those_of_their_functions(kind: ModuleType) -> None:
+    named = {name: value for name, value in vars(kind).items() if isinstance(value, bytes) and name.isupper()}
+    assert named == {name: selector(SIGNATURES[name]) for name in named}
+    assert named
+
+
+def test_the_other_selectors_too() -> None:
+    assert selector("aggregate3((address,bool,bytes)[])") == AGGREGATE3
+    assert selector("getCurrentBlockTimestamp()") == BLOCK_TIMESTAMP
+    assert (selector("decimals()"), selector("symbol()")) == (DECIMALS, SYMBOL)
+    assert topic("Mint(address,address,int24,int24,uint128,uint256,uint256)") == uniswap_v3.MINT
+    assert topic("Burn(address,int24,int24,uint128,uint256,uint256)") == uniswap_v3.BURN
+
+
+def test_every_kind_reads_something_and_has_its_row_in_the_docs() -> None:
+    found = plugins.load(kinds, kinds.CONTRACT)
+    assert set(found) == {name for part in ("pools", "feeds", "positions") for name in readers(part)}
