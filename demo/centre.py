@@ -11,7 +11,7 @@ from typing import Any, Self
 
 import yaml
 
-from . import grafana, parts, settings, timescale
+from . import grafana, parts, people, settings, timescale
 from .chain import anvil_part
 from .parts import ROOT, locate, web_assets
 from .processes import Part, free_ports, living
@@ -28,6 +28,7 @@ PARTS = (
     "proxy",
     "pager",
     "venues",
+    "engine",
     "nodes",
     "exchange",
     "pools",
@@ -36,9 +37,10 @@ PARTS = (
     "prometheus",
     "grafana",
 )
-SCRAPED = ("nodes", "exchange", "pools", "receiver", "prometheus", "alertmanager")
+SCRAPED = ("nodes", "exchange", "pools", "engine", "receiver", "prometheus", "alertmanager")
 RULES = ROOT / "alerting-rules"
 RUNS = ROOT / ".demo"
+NOTHING: Mapping[str, str] = {}
 _STATE = "demo.json"
 
 
@@ -52,8 +54,9 @@ class Centre:
     def __init__(self, run: Path, scale: float, ports: Mapping[str, int] | None = None) -> None:
         self.run, self.scale = run, scale
         self.logs, self._config = run / "logs", run / "config"
-        self._token = run / "secrets/am_token"
-        self._venue_key, self._venue_secret = run / "secrets/venue_key", run / "secrets/venue_secret"
+        self.secrets = run / "secrets"
+        self._token, self._engine_token = self.secrets / "am_token", self.secrets / "engine_token"
+        self._venue_key, self._venue_secret = self.secrets / "venue_key", self.secrets / "venue_secret"
         names = (*PARTS, *NODES, *CANARIES)
         self._ports = dict(ports or zip(names, free_ports(len(names)), strict=True))
         self.jobs = {name: self.address(name) for name in SCRAPED}
@@ -105,7 +108,7 @@ class Centre:
         """What may start at once, stage by stage: the chain, then all that look at it and at each other."""
         chains = anvil_part(self._ports["anvil"]), anvil_part(self._ports["fork"], name="fork")
         pager = self._module("pager", "demo.pager", "--port", str(self._ports["pager"]))
-        first = *chains, self._market(), self._venues(), pager
+        first = *chains, self._market(), self._venues(), self._engine(), pager
         exporters = (self._exporter(name) for name in ("nodes", "exchange", "pools"))
         ours = self._proxy(), *exporters, self._receiver()
         return first, (*ours, self._prometheus(), self._alertmanager(), *self._grafana())
@@ -117,7 +120,9 @@ class Centre:
     def _secrets(self) -> Mapping[Path, str]:
         reader = next(account for account in ACCOUNTS if not account.trades)
         return {
+            **people.secret_files(self.secrets),
             self._token: secrets.token_urlsafe(32),
+            self._engine_token: secrets.token_urlsafe(32),
             self._venue_key: reader.api_key,
             self._venue_secret: reader.secret,
         }
@@ -132,8 +137,10 @@ class Centre:
                 {name: f"{self.url('venues')}/{name}" for name in VENUES}, VENUES, self._venue_key, self._venue_secret
             ),
             "receiver.yml": settings.receiver(
-                self.run / "receiver.db", self._token, own=own, prometheus=prometheus, alertmanager=alertmanager
+                self.run, self.secrets, own=own, prometheus=prometheus, alertmanager=alertmanager
             ),
+            "actions.yml": settings.actions(self.url("engine"), self._engine_token, tuple(VENUES)),
+            "policy.yml": people.policy(self.secrets, self.run / "freeze"),
             "prometheus.yml": settings.prometheus(
                 _load(RULES / "prometheus.yml"),
                 self._config / "rules",
@@ -172,12 +179,18 @@ class Centre:
     def _exporter(self, name: str) -> Part:
         return self._module(name, f"exporters.{name}", *self._own_flags(name))
 
-    def _receiver(self) -> Part:
-        # On loopback, and nobody can act: there is no policy yet.
-        return self._module("receiver", "receiver", *self._own_flags("receiver"), "--without-login")
+    def _engine(self) -> Part:
+        """The desk's own: it quotes on every venue what the exporter follows there."""
+        markets = (f"--venue={name}={','.join(settings.books(kind))}" for name, kind in VENUES.items())
+        token = self._engine_token.read_text() if self._engine_token.exists() else ""
+        flags = "--port", str(self._ports["engine"]), "--state", str(self.run / "engine.json"), *markets
+        return self._module("engine", "demo.engine", *flags, ENGINE_TOKEN=token)
 
-    def _module(self, name: str, module: str, *flags: str) -> Part:
-        return self._part(name, [sys.executable, "-m", module, *flags])
+    def _receiver(self) -> Part:
+        return self._module("receiver", "receiver", *self._own_flags("receiver"))
+
+    def _module(self, name: str, module: str, *flags: str, **environment: str) -> Part:
+        return self._part(name, [sys.executable, "-m", module, *flags], environment)
 
     def _own_flags(self, name: str) -> list[str]:
         return ["--config", str(self._config / f"{name}.yml"), "--web.listen-address", self.address(name)]
@@ -206,8 +219,8 @@ class Centre:
         listen = ["--web.listen-address", self.address(name), "--web.external-url", self.url(name)]
         return ["--config.file", str(self._config / f"{name}.yml"), *listen]
 
-    def _part(self, name: str, command: list[str | Path]) -> Part:
-        return Part(name, command, f"{self.url(name)}/-/ready", environment={"PYTHONUNBUFFERED": "1"})
+    def _part(self, name: str, command: list[str | Path], environment: Mapping[str, str] = NOTHING) -> Part:
+        return Part(name, command, f"{self.url(name)}/-/ready", environment={"PYTHONUNBUFFERED": "1", **environment})
 
 
 def _load(file: Path) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from rich.text import Text
 
 from .centre import NODES, VENUES, Centre
 from .faults import Fault
+from .people import HANDS, Person, password_file
 from .processes import State
 from .venue.faults import Fault as VenueFault
 
@@ -101,6 +102,10 @@ class Timeline:
             yield
 
 
+def _password(centre: Centre, person: Person) -> str:
+    return password_file(centre.secrets, person).read_text()
+
+
 def guide(centre: Centre) -> str:
     """What runs where, and what can be done with it."""
     faults, venues = f"{centre.url('proxy')}/nodes", f"{centre.url('venues')}/venues"
@@ -108,6 +113,10 @@ def guide(centre: Centre) -> str:
     return "\n".join(
         (
             f"receiver      {centre.url('receiver')}/",
+            *(
+                f"log in        as {person.id}, who {person.does}: password {_password(centre, person)}"
+                for person in HANDS
+            ),
             f"metrics       {', '.join(f'{centre.url(name)}/metrics' for name in ('nodes', 'exchange', 'pools'))}",
             f"Prometheus    {centre.url('prometheus')}/",
             f"Alertmanager  {centre.url('alertmanager')}/",

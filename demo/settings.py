@@ -1,6 +1,6 @@
 """The configuration of every part, as documents: the shipped files with this run's addresses and one time scale."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -74,15 +74,58 @@ _FOLLOWED: Mapping[str, Document] = {
 """What is followed of a venue by the exchange that it is, and how: on the demo's time scale, within its limits."""
 
 
-def receiver(database: Path, token: Path, *, own: str, prometheus: str, alertmanager: str) -> Document:
-    """receiver.yml."""
+def books(kind: str) -> tuple[str, ...]:
+    """The symbols whose books are followed on a venue of this exchange."""
+    return tuple(_FOLLOWED[kind]["symbols"]["books"])
+
+
+def receiver(run: Path, secrets: Path, *, own: str, prometheus: str, alertmanager: str) -> Document:
+    """receiver.yml: all of it in the run's folder."""
     return {
-        "database": f"sqlite:///{database}",
+        "database": f"sqlite:///{run / 'receiver.db'}",
         "external_url": own,
         "prometheus": {"url": prometheus},
         "alertmanager": {"url": alertmanager},
-        "ingest": {"bearer": {"file": str(token)}},
+        "ingest": {"bearer": {"file": str(secrets / "am_token")}},
+        "mac_key": {"file": str(secrets / "receiver.mac")},
+        "audit": {"signing_key": {"file": str(secrets / "audit.key")}, "checkpoints": str(run / "checkpoints")},
+        "actions": "actions.yml",
+        "policy": "policy.yml",
     }
+
+
+def actions(engine: str, token: Path, venues: Sequence[str]) -> Document:
+    """actions.yml: what can be done in the demo."""
+    shared: Document = {
+        "parameters": {"venue": {"from_label": "venue", "choices": list(venues)}},
+        "limits": {"cooldown": "5s", "per_day": 50},
+        "expires": {"approval": "10m", "execution": "2m"},
+    }
+
+    def tells(path: str, quoting: int) -> Document:
+        step = {"executor": "http", "target": "engine", "path": path, "body": {"venue": "$venue"}}
+        seen = f'max(engine_quoting{{venue="$venue"}}) == {quoting}'
+        heartbeat = "min(engine_heartbeat_timestamp_seconds)"
+        return {
+            "steps": [{**step, "expect": {"status": 200}}],
+            "verify": {"query": seen, "heartbeat": heartbeat, "within": "30s"},
+        }
+
+    return {
+        "targets": {
+            "engine": {"url": engine, "token": {"file": str(token)}, "operations": "/operations", "idempotent": True}
+        },
+        "actions": [
+            {"name": "halt", "title": "Stop the engine on a venue", "protective": True, **tells("/halt", 0), **shared}
+            | {"offered_by": [{"alertname": name} for name in _HALT], "undo": "resume"},
+            {"name": "resume", "title": "Let the engine quote on a venue again", **tells("/resume", 1), **shared}
+            | {"undo": "halt"},
+        ],
+    }
+
+
+_HALT = ("FeedFrozen", "BookFrozen", "BookCrossed", "FlashCrash", "VenueDown")
+"""What the engine should not quote through."""
 
 
 def prometheus(shipped: Document, rules: Path, jobs: Mapping[str, str], *, urls: Mapping[str, str]) -> Document:

@@ -8,7 +8,9 @@ import aiohttp
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
+from . import people
 from .centre import NODES, VENUES, Centre
+from .hands import Desk
 
 
 class Views:
@@ -16,6 +18,7 @@ class Views:
 
     def __init__(self, centre: Centre) -> None:
         self._centre = centre
+        self._desks = dict[people.Person, Desk]()
 
     async def __aenter__(self) -> Self:
         self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(5), raise_for_status=True)
@@ -94,8 +97,15 @@ class Views:
 
     async def episodes(self) -> list[dict[str, Any]]:
         """What the receiver has committed."""
-        answer = await self._get("receiver", "/api/v1/episodes")
+        answer = await self.desk(people.DRILL).get("/episodes")
         return list(answer["episodes"])
+
+    def desk(self, person: people.Person) -> Desk:
+        """The receiver's API as this person has it."""
+        if person not in self._desks:
+            password = people.password_file(self._centre.secrets, person)
+            self._desks[person] = Desk(self._session, self._centre.url("receiver"), person, password)
+        return self._desks[person]
 
     async def set_fault(self, node: str, fault: str) -> None:
         async with self._session.put(f"{self._centre.url('proxy')}/nodes/{node}/fault/{fault}"):
