@@ -15,6 +15,7 @@ import aiohttp
 from rich.console import Console
 from rich.table import Table
 
+from .answers import Unanswered, frozen, taken_back
 from .centre import Centre, NoDemo
 from .drills import DRILLS, Alert, Drill
 from .screen import console
@@ -41,12 +42,15 @@ class Seen:
 
 @dataclass(frozen=True)
 class Verdict:
-    """How a drill went; without complaints it has passed. `recovered` is seconds from the end of the fault."""
+    """How a drill went; without complaints it has passed. `recovered` is seconds from the end of the fault, `answered` what
+    came of what was done about it.
+    """
 
     drill: Drill
     seen: Seen
     recovered: float | None
     complaints: tuple[str, ...]
+    answered: str = ""
 
     @property
     def passed(self) -> bool:
@@ -59,21 +63,52 @@ class Exercise:
     def __init__(self, centre: Centre, views: Views, drill: Drill) -> None:
         self._centre, self._views, self._drill = centre, views, drill
         self._seen = Seen()
+        self._fingerprints = dict[Alert, str]()
+        self._answered, self._unanswered = "", list[str]()
 
     async def run(self) -> Verdict:
         """Breaks, watches, mends. The fault is taken back whatever happens."""
         self._known = {episode["id"] for episode in await self._views.episodes()}
         self._pages = len(await self._views.pages())
-        async with self._broken():
-            self._began = time.monotonic()
-            self._began_at = time.time()
-            with contextlib.suppress(TimeoutError):
-                await until(self._all_seen, self._drill.within(self._centre.scale), every=LOOKS_EVERY)
+        async with self._frozen():
+            async with self._broken():
+                self._began = time.monotonic()
+                self._began_at = time.time()
                 with contextlib.suppress(TimeoutError):
-                    await until(self._look_on, AFTERMATH, every=LOOKS_EVERY)
-        return Verdict(
-            self._drill, self._seen, recovered := await self._recovered(), tuple(self._complaints(recovered))
-        )
+                    await until(self._all_seen, self._drill.within(self._centre.scale), every=LOOKS_EVERY)
+                    await self._answer()
+                    with contextlib.suppress(TimeoutError):
+                        await until(self._look_on, AFTERMATH, every=LOOKS_EVERY)
+            recovered = await self._recovered()
+        await self._take_back()
+        complaints = (*self._complaints(recovered), *self._unanswered)
+        return Verdict(self._drill, self._seen, recovered, complaints, self._answered)
+
+    async def _answer(self) -> None:
+        """Does what is to be done about it, or watches it being done."""
+        if self._drill.answer is not None:
+            try:
+                self._answered = await self._drill.answer.given(self._views, self._fingerprints[self._drill.to])
+            except (Unanswered, aiohttp.ClientError) as error:
+                self._unanswered.append(f"not answered: {error}")
+
+    async def _take_back(self) -> None:
+        if self._drill.answer is not None:
+            try:
+                await taken_back(self._views, self._drill.answer)
+            except (Unanswered, aiohttp.ClientError) as error:
+                self._unanswered.append(f"not taken back: {error}")
+
+    @contextlib.asynccontextmanager
+    async def _frozen(self) -> AsyncIterator[None]:
+        if not self._drill.frozen:
+            yield
+            return
+        lift = await frozen(self._views)
+        try:
+            yield
+        finally:
+            await lift()
 
     @contextlib.asynccontextmanager
     async def _broken(self) -> AsyncIterator[None]:
@@ -118,6 +153,7 @@ class Exercise:
                     alert = (episode["alertname"], episode["labels"].get("entity", ""))
                     at = datetime.fromisoformat(episode["received_at"]).timestamp()
                     self._seen.received.setdefault(alert, max(at - self._began_at, 0.0))
+                    self._fingerprints[alert] = episode["fingerprint"]
             for page in (await self._views.pages())[self._pages :]:
                 if page["status"] == "firing":
                     self._seen.paged.setdefault((page["alertname"], page["entity"]), page["at"] - self._began_at)
@@ -203,7 +239,8 @@ def _outcome(verdict: Verdict) -> str:
     reached = ", ".join(
         f"{_said(alert)} after {verdict.seen.received[alert]:.1f} s" for alert in sorted(verdict.drill.fires)
     )
-    return f"pass: {reached} at the receiver; recovered {verdict.recovered:.1f} s after the end of the fault"
+    answered = f"; {verdict.answered}" if verdict.answered else ""
+    return f"pass: {reached} at the receiver{answered}; recovered {verdict.recovered:.1f} s after the end of the fault"
 
 
 def table(verdicts: Sequence[Verdict], scale: float) -> Table:

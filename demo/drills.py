@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from .answers import Answer, ByPeople
 from .centre import CANARIES, NODES, VENUES
 from .faults import Fault
 from .pools import CHAIN as POOLS
@@ -27,6 +28,8 @@ class Drill:
     `threshold` seconds, which are real, plus `rules` seconds, which are those of the shipped rules and divided by the demo's
     time scale. `pages` of those must reach the pager. `mutes` must fire and reach nobody. What `follows` may fire as well;
     anything else must not. All is as it was `recovers` seconds after the end of the fault, at most.
+
+    `answer` is what is done about the alert `to`, and what must come of it; `frozen` whether everything is frozen meanwhile.
     """
 
     name: str
@@ -39,6 +42,9 @@ class Drill:
     pages: frozenset[str] = frozenset()
     mutes: frozenset[Alert] = frozenset()
     follows: frozenset[str] = frozenset()
+    answer: Answer | None = None
+    to: Alert = ("", "")
+    frozen: bool = False
     threshold: float = 5
     rules: float = 240
     recovers: float = 120
@@ -248,5 +254,23 @@ DRILLS = (
         fires=frozenset({("StablecoinDepegged", f"{POOLS}/usdc-usd")}),
         pages=frozenset({"StablecoinDepegged"}),
         threshold=15,
+    ),
+    Drill(
+        "halt-engine",
+        "a book of venue bourse is crossed: the engine is told to stop there, and two people approve",
+        venues={"bourse": ("crossed", {"symbol": "BTC/USDT"})},
+        fires=frozenset({("BookCrossed", "bourse/BTC/USDT")}),
+        pages=frozenset({"BookCrossed"}),
+        answer=ByPeople("halt", {"venue": "bourse"}, undo="resume"),
+        to=("BookCrossed", "bourse/BTC/USDT"),
+    ),
+    Drill(
+        "smaller-orders",
+        "a book of venue binance is crossed: the engine's largest order becomes smaller",
+        venues={"binance": ("crossed", {"symbol": "BTC/USDT"})},
+        fires=frozenset({("BookCrossed", "binance/BTC/USDT")}),
+        pages=frozenset({"BookCrossed"}),
+        answer=ByPeople("order-size", {"usd": "20000"}, undo="order-size", undo_parameters={"usd": "25000"}),
+        to=("BookCrossed", "binance/BTC/USDT"),
     ),
 )

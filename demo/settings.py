@@ -96,19 +96,14 @@ def receiver(run: Path, secrets: Path, *, own: str, prometheus: str, alertmanage
 
 def actions(engine: str, token: Path, venues: Sequence[str]) -> Document:
     """actions.yml: what can be done in the demo."""
-    shared: Document = {
-        "parameters": {"venue": {"from_label": "venue", "choices": list(venues)}},
-        "limits": {"cooldown": "5s", "per_day": 50},
-        "expires": {"approval": "10m", "execution": "2m"},
-    }
+    shared: Document = {"parameters": {"venue": {"from_label": "venue", "choices": list(venues)}}, **_LIMITED}
 
     def tells(path: str, quoting: int) -> Document:
         step = {"executor": "http", "target": "engine", "path": path, "body": {"venue": "$venue"}}
         seen = f'max(engine_quoting{{venue="$venue"}}) == {quoting}'
-        heartbeat = "min(engine_heartbeat_timestamp_seconds)"
         return {
             "steps": [{**step, "expect": {"status": 200}}],
-            "verify": {"query": seen, "heartbeat": heartbeat, "within": "30s"},
+            "verify": {"query": seen, "heartbeat": _HEARTBEAT, "within": "30s"},
         }
 
     return {
@@ -120,10 +115,24 @@ def actions(engine: str, token: Path, venues: Sequence[str]) -> Document:
             | {"offered_by": [{"alertname": name} for name in _HALT], "undo": "resume"},
             {"name": "resume", "title": "Let the engine quote on a venue again", **tells("/resume", 1), **shared}
             | {"undo": "halt"},
+            {"name": "order-size", "title": "Set the largest order of the engine, in dollars", **_SIZED, **_LIMITED}
+            | {"offered_by": [{"alertname": "BookCrossed"}]},
         ],
     }
 
 
+_LIMITED: Document = {
+    "limits": {"cooldown": "2s", "per_day": 100},
+    "expires": {"approval": "10m", "execution": "2m"},
+}
+_HEARTBEAT = "min(engine_heartbeat_timestamp_seconds)"
+_SIZED: Document = {
+    "parameters": {"usd": {"number": {"min": 0, "max": 50000, "step": 500}}},
+    "steps": [
+        {"executor": "parameter", "target": "engine", "name": "max_order_usd", "value": "$usd", "min": 0, "max": 50000}
+    ],
+    "verify": {"query": f"time() - {_HEARTBEAT} < 15", "heartbeat": _HEARTBEAT, "within": "30s"},
+}
 _HALT = ("FeedFrozen", "BookFrozen", "BookCrossed", "FlashCrash", "VenueDown")
 """What the engine should not quote through."""
 

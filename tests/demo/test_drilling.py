@@ -98,7 +98,14 @@ class Scripted(Views):
 
 def _episode(name: str, entity: str, number: int) -> dict[str, Any]:
     at = datetime.now(UTC).isoformat()
-    return {"id": number, "alertname": name, "labels": {"entity": entity}, "status": "firing", "received_at": at}
+    return {
+        "id": number,
+        "alertname": name,
+        "labels": {"entity": entity},
+        "status": "firing",
+        "received_at": at,
+        "fingerprint": "f",
+    }
 
 
 @pytest.fixture
