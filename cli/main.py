@@ -39,6 +39,7 @@ COMMANDS = {
     "freeze": Command("cli.freeze", "stop actions from starting", "freeze"),
     "unfreeze": Command("cli.freeze", "say that a freeze may end", "unfreeze"),
     "freezes": Command("cli.freeze", "what is frozen now", "freezes"),
+    "notifiers": Command("cli.notifiers", "where people are told, how that goes, and a test of it"),
     "check-config": Command("cli.check_config", "check all configuration files of a folder together"),
     "drill": Command("demo.drilling", "break the running demo on purpose, and judge the alerts that come of it"),
     "dashboards": Command("cli.dashboards", "generate the Grafana boards, check them, or write what a Grafana needs"),

@@ -1,4 +1,7 @@
-"""Where the real parts are: Prometheus, Alertmanager, their tools, a local EVM chain, and a Grafana where there is one."""
+"""Where the real parts are: Prometheus, Alertmanager, their tools, a local EVM chain, and a Grafana where there is one.
+
+And the browser that the pages are tested in.
+"""
 
 import functools
 import os
@@ -55,6 +58,15 @@ def grafana() -> Path | None:
     if named := os.environ.get("GRAFANA"):
         return _existing("GRAFANA", named)
     return next((Path(found) for name in ("grafana", "grafana-server") if (found := shutil.which(name))), None)
+
+
+def chromium() -> Path:
+    """The browser that the receiver's pages are tested in: what CHROMIUM names, else Debian's."""
+    if named := os.environ.get("CHROMIUM"):
+        return _existing("CHROMIUM", named)
+    if found := shutil.which("chromium"):
+        return Path(found)
+    raise MissingPart("chromium is missing: run `apt-get install chromium`, or set CHROMIUM to its binary")
 
 
 def web_assets(prometheus: Path) -> Path | None:

@@ -259,6 +259,14 @@ SecretValue = Annotated[Secret, PlainValidator(_secret)]
 HttpUrl = Annotated[Secret, PlainValidator(_url(("http", "https")))]
 """An http or https URL. Keys live in URLs, so it is handled as a secret."""
 
+
+def _of_url(secret: Secret, info: ValidationInfo[Context]) -> Secret:
+    return _url(("http", "https"))(secret.reveal(), info) if info.context.look else secret
+
+
+SecretUrl = Annotated[SecretValue, AfterValidator(_of_url)]
+"""An http or https URL, written as a SecretValue: all of it is one."""
+
 WsUrl = Annotated[Secret, PlainValidator(_url(("ws", "wss")))]
 """A ws or wss URL, as HttpUrl."""
 

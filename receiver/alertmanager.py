@@ -32,15 +32,24 @@ class Held:
     severity: str
     alertname: str
 
+    @property
+    def labels(self) -> Mapping[str, str]:
+        return {name: value for name, value in self.item["labels"].items() if isinstance(value, str)}
+
 
 @dataclass(frozen=True, slots=True)
 class Silence:
-    """A silence in force, or one that is yet to come."""
+    """A silence: one in force, one that is yet to come, or one that has ended.
+
+    `matchers` are value by label, and None where one of them is more than a plain `=`.
+    """
 
     id: str
     created_by: str
     comment: str
     ends_at: str
+    state: str = "active"
+    matchers: Mapping[str, str] | None = None
 
 
 class Alertmanager:
@@ -52,22 +61,34 @@ class Alertmanager:
 
     async def alerts(self) -> tuple[Held, ...]:
         """All that it holds, suppressed ones included; what is resolved it does not tell."""
-        return tuple(map(_held, await self._list("alerts", MAX_ALERTS)))
+        return held(await self._told("alerts"))
 
     async def silences(self) -> tuple[Silence, ...]:
         """Those that have not expired."""
-        items = await self._list("silences", MAX_SILENCES)
-        return tuple(_silence(item) for item in items if _mapping(item, "status").get("state") != "expired")
+        return tuple(silence for silence in silences(await self._told("silences")) if silence.state != "expired")
 
-    async def _list(self, what: str, most: int) -> list[Mapping[str, Any]]:
+    async def _told(self, what: str) -> object:
         try:
             async with asyncio.timeout(WITHIN):
-                found = await http.ask(self._session, "GET", self._url / "api/v2" / what, again=True)
+                return await http.ask(self._session, "GET", self._url / "api/v2" / what, again=True)
         except TimeoutError as error:
             raise http.classified(error) from None
-        if not isinstance(found, list) or len(found) > most or not all(isinstance(item, dict) for item in found):
-            raise http.bad_response(f"{what}: not a list of {most} objects at most")
-        return found
+
+
+def held(told: object) -> tuple[Held, ...]:
+    """The alerts in what /api/v2/alerts tells. Raises SourceError."""
+    return tuple(map(_held, _list(told, "alerts", MAX_ALERTS)))
+
+
+def silences(told: object) -> tuple[Silence, ...]:
+    """The silences in what /api/v2/silences tells, those that have ended as well. Raises SourceError."""
+    return tuple(map(_silence, _list(told, "silences", MAX_SILENCES)))
+
+
+def _list(told: object, what: str, most: int) -> list[Mapping[str, Any]]:
+    if not isinstance(told, list) or len(told) > most or not all(isinstance(item, dict) for item in told):
+        raise http.bad_response(f"{what}: not a list of {most} objects at most")
+    return told
 
 
 def _held(item: Mapping[str, Any]) -> Held:
@@ -86,7 +107,27 @@ def _held(item: Mapping[str, Any]) -> Held:
 
 
 def _silence(item: Mapping[str, Any]) -> Silence:
-    return Silence(*(_text(item, key) for key in ("id", "createdBy", "comment", "endsAt")))
+    return Silence(
+        id=_text(item, "id"),
+        created_by=_text(item, "createdBy"),
+        comment=_text(item, "comment"),
+        ends_at=_text(item, "endsAt"),
+        state=_text(_mapping(item, "status"), "state"),
+        matchers=_plain(item.get("matchers")),
+    )
+
+
+def _plain(matchers: object) -> Mapping[str, str] | None:
+    found: dict[str, str] = {}
+    for matcher in matchers if isinstance(matchers, list) else ():
+        match matcher:
+            case {"name": str(name), "value": str(value), "isRegex": False, **more} if name not in found:
+                if more.get("isEqual", True) is not True:
+                    return None
+                found[name] = value
+            case _:
+                return None
+    return found or None
 
 
 def _mapping(item: Mapping[str, Any], key: str) -> Mapping[str, Any]:

@@ -6,43 +6,37 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
-from dataclasses import dataclass
-from functools import partial
 from typing import Any, Self
 
-from aiohttp import ClientSession, web
+from aiohttp import web
 from sqlalchemy import Connection
 
 from occ import http
 from occ.config import Loaded
-from occ.errors import OccError
-from occ.page import Page
 from occ.process import new_page
 from occ.reload import Reloader
 from occ.web import OPEN, application
 from occ.webconfig import WebConfigFile
 
 from . import api, clock
-from .acting import acting
 from .alertmanager import Alertmanager
-from .api.operations import People
-from .audit.checkpoints import CheckpointError, Checkpoints, private_key
-from .audit.keeping import Keeping
-from .audit.seal import OURSELVES, Audit, Closing
+from .api.server import Server
+from .audit.seal import Audit, Closing
 from .background import background
+from .charts import Charts
 from .config import ReceiverConfig
 from .database import Database
-from .doors import Doors
 from .families import FAMILIES, Taken
 from .hosts import Hosts, harden
 from .ingest import Door, Intake
 from .login import LoginPages
 from .meters import Meters
+from .notifying import Dispatcher, notifiers
 from .pages import Pages
 from .prometheus import Prometheus
 from .queries import Standing, how_things_stand
 from .reconciliation import Reconciliation
-from .sessions import Sessions
+from .staff import Ledger, NotWhileRunning, Parts, Staff, at_work, ledger_of
 from .store import Outcome
 from .writer import Writer
 
@@ -53,41 +47,6 @@ _RESTART = "can not be changed while the receiver runs; restart it"
 
 
 RELOADER = web.AppKey("reloader", Reloader[ReceiverConfig])
-
-
-class NotWhileRunning(OccError):  # noqa: N818 - it names what is the matter
-    """A change that only a restart can bring about."""
-
-
-@dataclass(frozen=True, slots=True)
-class Parts:
-    """What the rest is made of."""
-
-    config: ReceiverConfig
-    database: Database
-    page: Page
-    meters: Meters
-    session: ClientSession
-    writer: Writer[Any]
-    now: Callable[[], int]
-
-
-@dataclass(slots=True)
-class Ledger:
-    """The audit, and where its checkpoints go."""
-
-    audit: Audit
-    checkpoints: Checkpoints
-    taken_over: bool = False
-    """Whether what the start has found wrong is dealt with: a checkpoint makes it the past, so none may come before that."""
-
-    def close(self) -> None:
-        """The last checkpoint, once nothing is written any more."""
-        try:
-            if self.taken_over:
-                self.checkpoints.write(self.audit.database, self.audit.known)
-        except CheckpointError as error:
-            log.error("the last records of the audit are under no checkpoint: %s", error)  # noqa: TRY400 - it says all
 
 
 @asynccontextmanager
@@ -104,14 +63,17 @@ async def running(
     `load` reads the configuration anew for a reload, which the `RELOADER` of the application does when it is wanted.
     """
     page = new_page("receiver", loaded.digest, FAMILIES)
-    meters, ledger = Meters(page), _ledger(loaded.config, now)
+    meters, ledger = Meters(page), ledger_of(loaded.config, now)
     async with AsyncExitStack() as stack:
         session = await stack.enter_async_context(http.session("receiver", page))
         writer = stack.enter_context(_writing(database, meters, ledger))
-        parts = Parts(loaded.config, database, page, meters, session, writer, now)
-        people = await stack.enter_async_context(_people(parts, ledger)) if ledger else None
-        comparing = await stack.enter_async_context(Comparing(parts))
-        yield _application(parts, loaded, load or (lambda: loaded), rules, people=people, comparing=comparing)
+        told = notifiers(loaded.config)
+        dispatcher = Dispatcher(told, reading=database.reading, writer=writer, page=page, now=now)
+        await stack.enter_async_context(background(dispatcher.run, "notifying"))
+        parts = Parts(loaded.config, database, page, meters, session, writer, dispatcher, now)
+        staff = await stack.enter_async_context(at_work(parts, ledger)) if ledger else None
+        comparing = await stack.enter_async_context(Comparing(parts, ledger.audit if ledger else None))
+        yield _application(parts, loaded, load or (lambda: loaded), rules, staff=staff, comparing=comparing)
 
 
 def _application(
@@ -120,29 +82,39 @@ def _application(
     load: Callable[[], Loaded[ReceiverConfig]],
     rules: WebConfigFile,
     *,
-    people: People | None,
+    staff: Staff | None,
     comparing: Comparing,
 ) -> web.Application:
-    intake = Intake(Door(loaded.config.ingest), parts.writer, parts.meters, parts.now, comparing.told)
-    pages = Pages(loaded.config, parts.database.reading, parts.now)
+    people = staff.people if staff else None
+
+    def told(outcome: Outcome) -> None:
+        comparing.told(outcome)
+        if staff is not None:
+            staff.told()
+
+    intake = Intake(Door(loaded.config.ingest), parts.writer, parts.meters, parts.now, told)
+    server = Server(parts.database.reading, people)
+    pages = Pages(loaded.config, server, parts.now)
+    charts = Charts(pages.answer, parts.database.reading, parts.now, _prometheus(parts, loaded.config))
     hosts = Hosts(loaded.config)
 
     async def apply(again: Loaded[ReceiverConfig]) -> None:
         _refuse_what_needs_a_restart(loaded.config, again.config)
-        door, rulebook = Door(again.config.ingest), again.config.rulebook
-        if people is not None and rulebook is not None:
-            await people.desk.adopt(rulebook, OURSELVES)
-            people.doors.link(_external_url(again.config))
+        door = Door(again.config.ingest)
+        if staff is not None:
+            await staff.follow(again.config)
         intake.door = door
+        parts.dispatcher.follow(notifiers(again.config))
         pages.link(again.config)
+        charts.prometheus = _prometheus(parts, again.config)
         hosts.serve(again.config)
         await comparing.follow(again.config)
 
     reloader = Reloader(name="receiver", page=parts.page, loaded=loaded, load=load, apply=apply, rules=rules)
     alerts = web.post(ALERTS_PATH, intake.alertmanager)
     for_people = [
-        *LoginPages(people.doors if people else None, pages).routes(),
-        *api.routes(parts.database.reading, people),
+        *LoginPages(people.doors if people else None, pages, charts.views()).routes(),
+        *api.routes(server),
     ]
     app = application(
         name="receiver",
@@ -172,14 +144,6 @@ def _refuse_what_needs_a_restart(before: ReceiverConfig, after: ReceiverConfig) 
 # --- what is at work --------------------------------------------------------------------------------------------------
 
 
-def _ledger(config: ReceiverConfig, now: Callable[[], int]) -> Ledger | None:
-    """None where there is no policy, so that nobody can act."""
-    if config.policy is None or config.audit is None or config.mac_key is None:
-        return None
-    key = private_key(config.audit.signing_key.reveal())
-    return Ledger(Audit(config.mac_key.reveal().encode(), now), Checkpoints(config.audit.folder, key, now))
-
-
 @contextmanager
 def _writing(database: Database, meters: Meters, ledger: Ledger | None) -> Iterator[Writer[Any]]:
     """The one writer. What a commit makes of the audit is known before anybody who waits for it goes on."""
@@ -204,40 +168,11 @@ def _writing(database: Database, meters: Meters, ledger: Ledger | None) -> Itera
             ledger.close()
 
 
-@asynccontextmanager
-async def _people(parts: Parts, ledger: Ledger) -> AsyncIterator[People]:
-    """Where people are configured: the audit from its start, the desk and the engine, and who is logged in."""
-    config, audit, reading = parts.config, ledger.audit, parts.database.reading
-    if config.rulebook is None or config.prometheus is None:
-        raise NotWhileRunning("policy: needs actions and prometheus")
-    troubles = await parts.writer.run(lambda connection: audit.begin(connection, ledger.checkpoints))
-    keeping = Keeping(audit, ledger.checkpoints, reading, parts.page, parts.now, troubles=troubles)
-    acts = acting(
-        config.rulebook,
-        writer=parts.writer,
-        reading=reading,
-        audit=audit,
-        cover=keeping.cover,
-        troubles=troubles,
-        page=parts.page,
-        prometheus=Prometheus(parts.session, config.prometheus.url.reveal()),
-        now=parts.now,
-    )
-    sessions = Sessions(parts.writer, reading, audit, lambda: acts.desk.rules.current.policy, parts.now)
-    if troubles:  # an older database that was put back holds sessions that were revoked since
-        await sessions.end_everyones()
-    await acts.desk.adopt(config.rulebook, OURSELVES)
-    async with acts.engine.running():
-        ledger.taken_over = True
-        async with background(partial(keeping.run, acts.engine.alarm), "audit"):
-            yield People(Doors(sessions, _external_url(config)), acts.desk, ledger.checkpoints)
-
-
 class Comparing:
     """Compares what fires with the Alertmanager of the configuration in force, where it names one."""
 
-    def __init__(self, parts: Parts) -> None:
-        self._parts = parts
+    def __init__(self, parts: Parts, audit: Audit | None) -> None:
+        self._parts, self._audit = parts, audit
         self._current: Reconciliation | None = None
         self._work = AsyncExitStack()
 
@@ -267,17 +202,19 @@ class Comparing:
     def _made(self, config: ReceiverConfig) -> Reconciliation | None:
         if config.alertmanager is None:
             return None
-        parts, prometheus = self._parts, config.prometheus
+        parts = self._parts
         return Reconciliation(
             alertmanager=Alertmanager(parts.session, config.alertmanager.url.reveal()),
-            prometheus=Prometheus(parts.session, prometheus.url.reveal()) if prometheus else None,
+            prometheus=_prometheus(parts, config),
             reading=parts.database.reading,
             writer=parts.writer,
             meters=parts.meters,
             now=parts.now,
             receiver=config.alertmanager.receiver,
+            audit=self._audit,
         )
 
 
-def _external_url(config: ReceiverConfig) -> str | None:
-    return config.external_url.reveal() if config.external_url else None
+def _prometheus(parts: Parts, config: ReceiverConfig) -> Prometheus | None:
+    """Where none is configured, none."""
+    return Prometheus(parts.session, config.prometheus.url.reveal()) if config.prometheus else None

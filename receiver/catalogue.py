@@ -110,10 +110,10 @@ class Fresh(Model):
     target: Annotated[str, fill.TEXT]
     check: str
 
-    def filled(self, values: fill.Values) -> Fresh:
+    def filled(self, values: fill.Values) -> Self:
         """With the parameters in place. Raises Unfillable."""
         try:
-            return self.model_copy(update=fill.options(Fresh, self.model_dump(), values))
+            return self.model_copy(update=fill.options(type(self), self.model_dump(), values))
         except fill.Unfillable as error:
             raise fill.Unfillable(str(error), "fresh", *error.at) from None
 
@@ -143,6 +143,30 @@ class Verify(Model):
         return self.model_copy(update={**update, "fresh": fresh})
 
 
+class Recent(Fresh):
+    """The target that must have been read, with success, `within` seconds."""
+
+    within: Duration = 60.0
+
+
+class Automation(Model):
+    """What must hold before the receiver asks for an action by itself, beside what the policy says.
+
+    The alert fires for `firing_for` seconds; `confirm`, PromQL that tells the same by other means, has a result; what it
+    depends on is `fresh`; and it was asked for less than `at_most` times within any 24 hours.
+    """
+
+    firing_for: Duration = 30.0
+    confirm: Annotated[str, fill.PROMQL]
+    fresh: Recent
+    at_most: Annotated[int, Field(ge=1, le=1000)] = 5
+
+    def filled(self, values: fill.Values) -> Automation:
+        """With the parameters in place. Raises Unfillable."""
+        update = fill.options(Automation, {"confirm": self.confirm}, values)
+        return self.model_copy(update={**update, "fresh": self.fresh.filled(values)})
+
+
 Matcher = Annotated[dict[str, str], AfterValidator(_labels)]
 """Labels that an alert must all have, with these values."""
 
@@ -161,6 +185,7 @@ class Action(Model):
     limits: Limits = Limits()
     expires: Expires = Expires()
     verify: Verify
+    automation: Automation | None = None
     undo: Name | None = None
 
     @field_validator("parameters")
@@ -185,6 +210,11 @@ class Action(Model):
     @classmethod
     def _verify_can_be_filled(cls, verify: Verify, info: ValidationInfo[Context]) -> Verify:
         return _unless(_errors(verify.filled, info), verify)
+
+    @field_validator("automation")
+    @classmethod
+    def _automation_can_be_filled(cls, found: Automation, info: ValidationInfo[Context]) -> Automation:
+        return _unless(_errors(found.filled, info), found)
 
     def examples(self) -> Iterator[dict[str, str]]:
         """Values of the parameters such that each parameter takes each of its extremes."""

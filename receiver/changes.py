@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection
 
+from .actions import Surroundings
 from .audit.seal import Audit
 from .meters import ActionMeters
 from .requests import Change, Request
@@ -20,9 +21,12 @@ T = TypeVar("T")
 
 @dataclass(slots=True)
 class Rules:
-    """What can be done and who may do it, as it is now; replaced as a whole."""
+    """What can be done and who may do it, as it is now; replaced as a whole. `around` is what executors may use beside the
+    catalogue's targets.
+    """
 
     current: Rulebook
+    around: Surroundings = field(default_factory=Surroundings)
 
 
 class Changes:

@@ -25,6 +25,11 @@ def rfc3339(instant: int) -> str:
     return _utc(instant).isoformat().replace("+00:00", "Z")
 
 
+def parsed(text: str) -> int:
+    """What `rfc3339` has written."""
+    return (datetime.fromisoformat(text) - _EPOCH) // timedelta(microseconds=1)
+
+
 def readable(instant: int) -> str:
     """To the second, in UTC."""
     return f"{_utc(instant):%Y-%m-%d %H:%M:%S} UTC"

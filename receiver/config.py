@@ -3,17 +3,34 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, ValidationInfo, model_validator
+from pydantic_core import PydanticCustomError
 
-from occ.config import Context, HttpUrl, Loaded, Model, Name, Secret, SecretValue, file_of, refuse, refuse_all, unique
+from occ.config import (
+    SOME,
+    Context,
+    HttpUrl,
+    Loaded,
+    Model,
+    Name,
+    Secret,
+    SecretUrl,
+    SecretValue,
+    file_of,
+    refuse,
+    refuse_all,
+    unique,
+)
 
 from .audit.checkpoints import CheckpointError, private_key
 from .catalogue import Catalogue
-from .policy import Policy
+from .policy import ROLES, Policy
 from .rulebook import Rulebook, disagreements
+from .trading import unknown_accounts
 
 _SQLITE = "sqlite:///"
 
@@ -32,6 +49,12 @@ _ACTING = ("actions", "mac_key", "audit", "prometheus")
 def _long(secret: Secret, info: ValidationInfo[Context]) -> Secret:
     if info.context.look and len(secret.reveal()) < 32:  # noqa: PLR2004 - said in the message
         raise refuse("expected 32 characters or more, as `openssl rand -hex 32` prints them")
+    return secret
+
+
+def _of_ascii(secret: Secret, info: ValidationInfo[Context]) -> Secret:
+    if info.context.look and not re.fullmatch(r"[\x21-\x7e]+", secret.reveal()):
+        raise refuse("expected visible ASCII characters alone")
     return secret
 
 
@@ -83,9 +106,9 @@ class AlertmanagerServer(Server):
 
 
 class Grafana(Server):
-    """Where the boards are."""
+    """Where the boards are; with a `token`, incidents and what was done are annotated there."""
 
-    token: SecretValue | None = None
+    token: Annotated[SecretValue, AfterValidator(_of_ascii)] | None = None
 
 
 class Audit(Model):
@@ -102,42 +125,76 @@ class Audit(Model):
         return Path(self.checkpoints)
 
 
-class Slack(Model):
+class Notifier(Model):
+    """Where people are told. `tells`: only what is for one of these roles, groups or people, and what becomes of it."""
+
+    name: Name
+    tells: Annotated[tuple[str, ...], SOME, unique()] | None = None
+
+
+class Slack(Notifier):
     """A webhook that takes Slack's messages."""
 
-    name: Name
     kind: Literal["slack"]
-    url: SecretValue
+    url: SecretUrl
 
 
-class PagerDuty(Model):
-    """PagerDuty's Events API v2."""
+class PagerDuty(Notifier):
+    """PagerDuty's Events API v2; `url` is of another endpoint than that of its American service region."""
 
-    name: Name
     kind: Literal["pagerduty"]
-    routing_key: SecretValue
+    routing_key: Annotated[SecretValue, AfterValidator(_of_ascii)]
+    url: HttpUrl = Secret("https://events.pagerduty.com/v2/enqueue")
+
+
+GRAFANA = "grafana"
+"""What the annotations' notifier is called."""
 
 
 class Account(Model):
-    """A key of the receiver's own, which may trade."""
+    """A key of the receiver's own, which may trade. `markets` are those where the account trades; all without any."""
 
     api_key: SecretValue
     secret: SecretValue
     password: SecretValue | None = None
+    markets: Annotated[tuple[Literal["spot", "linear", "inverse"], ...], unique()] = ()
+
+
+def _with_known_orders(exchange: str) -> str:
+    from adapters.venue.orders import MANNERS  # noqa: PLC0415 - ccxt is loaded where a venue is configured alone
+
+    if exchange not in MANNERS:
+        raise refuse(f"it is not known how this exchange keeps its orders; known are: {', '.join(MANNERS)}")
+    return exchange
 
 
 class Venue(Model):
-    """A venue where the receiver may act; `exchange` is ccxt's id."""
+    """A venue where the receiver may act; `exchange` is ccxt's id. It uses `rate_limit_share` of the venue's limit at most."""
 
-    exchange: Name
-    accounts: dict[Name, Account]
+    exchange: Annotated[Name, AfterValidator(_with_known_orders)]
+    base_url: HttpUrl | None = None
+    rate_limit_share: Annotated[float, Field(gt=0, le=1)] = 1.0
+    accounts: Annotated[dict[Name, Account], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _trades_where_it_can(self) -> Self:
+        from adapters.venue.orders import MANNERS  # noqa: PLC0415 - as above
+
+        there = MANNERS[self.exchange].markets
+        refuse_all(
+            refuse(f"there is no {market} at this exchange; there is: {', '.join(there)}", "accounts", name, "markets")
+            for name, account in self.accounts.items()
+            for market in account.markets
+            if market not in there
+        )
+        return self
 
 
 class ReceiverConfig(Model):
     """The whole file. A relative path in `database` is relative to the working directory.
 
-    With a `policy` people can log in and act; without one the receiver takes alerts in and shows them. `notifiers`, `grafana`
-    and `venues` are checked, and nothing uses them as yet.
+    With a `policy` people can log in and act; without one the receiver takes alerts in, shows them, and tells people of what it
+    finds itself.
     """
 
     database: Annotated[str, AfterValidator(_database)]
@@ -161,7 +218,26 @@ class ReceiverConfig(Model):
         if self.actions is not None:
             found = disagreements(self.actions.config, self.policy.config)
             info.context.elsewhere.extend(self.policy.problem(*each) for each in found)
+            unknown = unknown_accounts(self.actions.config, self.venues)
+            info.context.elsewhere.extend(self.actions.problem(*each) for each in unknown)
         return self
+
+    @model_validator(mode="after")
+    def _tells_whom_there_is(self) -> Self:
+        refuse_all(self._notifiers())
+        return self
+
+    def _notifiers(self) -> Iterator[PydanticCustomError]:
+        policy = self.policy.config if self.policy else None
+        if self.notifiers and all(notifier.tells for notifier in self.notifiers):
+            yield refuse("one at least must tell whatever there is: one without tells", "notifiers")
+        known = {*ROLES, *policy.groups, *(person.id for person in policy.people)} if policy else {*ROLES}
+        for index, notifier in enumerate(self.notifiers):
+            if notifier.name == GRAFANA and self.grafana and self.grafana.token:
+                yield refuse("is what the annotations' notifier is called", "notifiers", index, "name")
+            for place, holder in enumerate(notifier.tells or ()):
+                if holder not in known:
+                    yield refuse("is no role, group or person of the policy", "notifiers", index, "tells", place)
 
     @property
     def rulebook(self) -> Rulebook | None:

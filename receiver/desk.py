@@ -7,30 +7,25 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from sqlalchemy import Connection, Engine, select
-
-from occ.errors import OccError
+from sqlalchemy import Connection, Engine, Select, select
 
 from . import freezes, planning, queries, rulings, schema
-from .actions import Surroundings, Unfit
+from .actions import Unfit
 from .audit.seal import Audit, Forged
-from .catalogue import Action
 from .changes import Changes, Rules
-from .clock import SECOND
 from .freezes import Freeze, Scope
+from .judging import judged, refused
 from .life import ENDED, Impossible, State, Turn, after
-from .outbox import Notice
 from .planning import Draft
-from .policy import Approval, Person, Rule
+from .policy import Approval, Person
 from .queries import EpisodeRow
 from .requests import Change, Decision, Effect, NotFound, Request, Verdict, decisions, effects, new_id
 from .rulebook import Rulebook
 from .rulings import Refusal
-from .starting import approvals
 from .underway import resolve, work_if_known
 from .why import Why
 
@@ -44,9 +39,12 @@ T = TypeVar("T")
 class Desk:
     """Where people act. `person` is somebody of the policy, who has been recognised."""
 
-    def __init__(self, changes: Changes, reading: Engine, audit: Audit, rules: Rules) -> None:
+    def __init__(
+        self, changes: Changes, reading: Engine, audit: Audit, rules: Rules, outside: Callable[[], str | None]
+    ) -> None:
+        """`outside` tells what freezes from outside of the database, if anything does."""
         self._changes, self._reading, self._audit = changes, reading, audit
-        self.rules = rules
+        self.rules, self.outside = rules, outside
 
     # --- asking for something -----------------------------------------------------------------------------------------
 
@@ -70,11 +68,13 @@ class Desk:
         except (Refusal, Unfit) as error:
             refusal = Refusal(error.why, str(error))
             about = {"doing": "plan", "action": action, "parameters": dict(parameters), "reason": reason}
-            await self._changes.make(lambda change: _refused(change, person, refusal, about))
+            await self._changes.make(lambda change: refused(change, person, refusal, about))
             raise refusal from None
 
         def work(change: Change) -> Request:
-            made = draft.request(person, reason=reason, origin=origin, idempotency_key=idempotency_key, now=change.now)
+            made = draft.request(
+                person.id, reason=reason, origin=origin, idempotency_key=idempotency_key, now=change.now
+            )
             return _asked_before(change, made) or planning.keep(change, made, draft)
 
         return await self._ruled(person, {"doing": "plan", "action": action}, work)
@@ -91,14 +91,9 @@ class Desk:
         episode = await self._episode(fingerprint)
         if action.requires_firing and episode is None:
             raise Refusal(Why.NOT_FIRING, "this action answers an alert; name the one it is for")
-        values = book.catalogue.resolve(action, parameters, episode.labels if episode else {})
-        steps = await planning.planned(book.catalogue.steps(action, values), Surroundings(book.catalogue.targets))
-        plan = planning.plan_of(book, action, rule, values=values, steps=steps, episode=episode)
-        definitions = {
-            plan.definition: ("action", book.catalogue.definition(action)),
-            book.policy.rule_hash(rule): ("rule", book.policy.definition(rule)),
-        }
-        return Draft(action, definitions, plan, planning.evidence_of(steps, episode), episode)
+        return await planning.drafted(
+            book, action, rule, parameters=parameters, episode=episode, surroundings=self.rules.around
+        )
 
     async def _episode(self, fingerprint: str | None) -> EpisodeRow | None:
         if fingerprint is None:
@@ -119,9 +114,7 @@ class Desk:
             rulings.in_time(request, change.now)
             if why := book.policy.may_request(person, rule):
                 return change.turn(request, Turn.DENY, person.id, why)
-            approve_by = change.now + int(action.expires.approval * SECOND)
-            request = change.turn(request, Turn.SUBMIT, person.id, submitted_at=change.now, approve_by=approve_by)
-            return self._approved_if_enough(change, request, action, rule, person.id)
+            return rulings.submit(change, book, request, action, person.id)
 
         return await self._about(person, id_, "submit", work)
 
@@ -137,7 +130,7 @@ class Desk:
             rulings.in_time(request, change.now)
             rulings.allowed(book.policy.may_approve(person, rule, request.person))
             rulings.decide(change, person, request, Verdict.APPROVE, reason, unless=(Verdict.APPROVE, Verdict.REJECT))
-            return self._approved_if_enough(change, request, action, rule, person.id)
+            return rulings.approved_if_enough(change, book, request, action, person.id)
 
         return await self._about(person, id_, "approve", work)
 
@@ -245,6 +238,19 @@ class Desk:
 
         return await self._ruled(person, {"doing": "unfreeze", "freeze": id_}, work)
 
+    async def test_notifiers(self, person: Person, names: Iterable[str]) -> str:
+        """Records that a test message goes to each notifier of these names; the id of the test. Raises Refusal."""
+
+        def work(change: Change) -> str:
+            if why := self.rules.current.policy.may_test_notifiers(person):
+                raise Refusal(why)
+            id_, data = new_id(), {"notifiers": ", ".join(names)}
+            kind, subject = "notifiers.tested", f"test/{id_}"
+            change.audit.append(change.connection, kind=kind, subject=subject, by=person.id, data=data)
+            return id_
+
+        return await self._ruled(person, {"doing": "test_notifiers"}, work)
+
     # --- looking ------------------------------------------------------------------------------------------------------
 
     async def request(self, id_: str) -> Request:
@@ -254,12 +260,22 @@ class Desk:
             raise NotFound(f"no request {id_}")
         return Request.of(row)
 
-    async def requests(self, limit: int = 100, state: State | None = None) -> list[Request]:
-        """From the newest, of one state or of all. One whose row is not what was recorded is left out, and the engine told."""
+    async def requests(self, limit: int = 100, state: State | None = None, before: str | None = None) -> list[Request]:
+        """From the newest, of one state or of all; `before`: from the one that follows this one.
+
+        One whose row is not what was recorded is left out, and the engine told.
+        """
         table = schema.requests
         query = select(table.c.id).order_by(table.c.created_at.desc(), table.c.id).limit(limit)
+        if before is not None:
+            made = select(table.c.created_at).where(table.c.id == before).scalar_subquery()
+            query = query.where((table.c.created_at < made) | ((table.c.created_at == made) & (table.c.id > before)))
         if state is not None:
             query = query.where(table.c.state == state.value)
+        return await self.those(query)
+
+    async def those(self, query: Select[tuple[str]]) -> list[Request]:
+        """The requests of these ids, in their order. One whose row is not what was recorded is left out, and the engine told."""
         return await self._read(
             lambda connection: [*filter(None, map(partial(self._genuine, connection), connection.scalars(query).all()))]
         )
@@ -311,13 +327,6 @@ class Desk:
 
     # --- common to all ------------------------------------------------------------------------------------------------
 
-    def _approved_if_enough(self, change: Change, request: Request, action: Action, rule: Rule, by: str) -> Request:
-        given = approvals(request, change.decisions(f"request/{request.id}"))
-        if self.rules.current.policy.missing(rule, request.person, given):
-            return request
-        start_by = change.now + int(action.expires.execution * SECOND)
-        return change.turn(request, Turn.APPROVE, by, approved_at=change.now, start_by=start_by)
-
     def _undo(self, request: Request) -> str | None:
         action = self.rules.current.catalogue.action(request.action)
         return action.undo if action else None
@@ -327,26 +336,7 @@ class Desk:
         return await self._ruled(person, about, lambda change: work(change, change.request(id_)))
 
     async def _ruled(self, person: Person, about: Mapping[str, str], work: Callable[[Change], T]) -> T:
-        """The work's result; where it is refused nothing of it is left but a record of that."""
-
-        def judged(change: Change) -> T | Refusal | Impossible:
-            try:
-                with change.connection.begin_nested():
-                    return work(change)
-            except (Refusal, Impossible, Forged) as error:
-                change.turned.clear()
-                if isinstance(error, Forged):
-                    freezes.by_receiver(change.connection, change.audit, Notice.TAMPERED, str(error), change.now)
-                _refused(change, person, error, about)
-                return Refusal(Why.FORGED) if isinstance(error, Forged) else error
-
-        try:
-            result = await self._changes.make(judged)
-        except Forged:  # the audit itself: nothing can be recorded any more
-            raise Refusal(Why.FORGED) from None
-        if isinstance(result, Refusal | Impossible):
-            raise result
-        return result
+        return await judged(self._changes, person, about, work)
 
     async def _read(self, look: Callable[[Connection], T]) -> T:
         def read() -> T:
@@ -358,15 +348,6 @@ class Desk:
                 raise
 
         return await asyncio.to_thread(read)
-
-
-def _refused(change: Change, person: Person, error: OccError, about: Mapping[str, Any]) -> None:
-    """Records that somebody was refused. Not about the request: the newest record about that is of its row."""
-    why = getattr(error, "why", Why.WRONG_STATE)
-    data = {**about, "why": why.value, "message": str(error)}
-    change.audit.append(
-        change.connection, kind="person.refused", subject=f"person/{person.id}", by=person.id, data=data
-    )
 
 
 def _asked_before(change: Change, made: Request) -> Request | None:

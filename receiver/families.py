@@ -161,6 +161,121 @@ FROZEN = Family(
     "1 while a freeze is in force, of whatever scope: by a person, by the receiver itself, by the file or the environment.",
 )
 
+# --- incidents --------------------------------------------------------------------------------------------------------
+
+DETECT_BUCKETS = (1.0, 5.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0)
+"""From an alert that came at once, 1 s, to one that a receiver found when it was started again, 1 h."""
+
+ACKNOWLEDGE_BUCKETS = (15.0, 30.0, 60.0, 120.0, 180.0, 300.0, 600.0, 900.0, 1800.0, 3600.0)
+"""From somebody who sits before it, 15 s, to somebody who had to be woken by others, 1 h; escalations are minutes apart."""
+
+RECOVER_BUCKETS = (60.0, 300.0, 600.0, 1800.0, 3600.0, 7200.0, 14_400.0, 28_800.0, 86_400.0, 259_200.0)
+"""From what passes by itself, 1 min, to what takes the weekend, 3 d."""
+
+INCIDENT_SEVERITIES = (Severity.PAGE, Severity.TICKET, Severity.INFO)
+
+INCIDENTS_OPEN = Family(
+    "incidents_open",
+    Kind.GAUGE,
+    "Incidents that go on: open, acknowledged or mitigated.",
+    ("severity",),
+    values={"severity": INCIDENT_SEVERITIES},
+)
+OLDEST_UNACKNOWLEDGED = Family(
+    "incident_oldest_unacknowledged_timestamp_seconds",
+    Kind.GAUGE,
+    "Unix time since which the incident of severity page that has waited longest waits to be acknowledged; absent when none does.",
+    unit="seconds",
+    quiet=True,
+)
+TIME_TO_DETECT = Family(
+    "incident_time_to_detect_seconds",
+    Kind.HISTOGRAM,
+    "Time from the earliest start of an alert, by Prometheus, until its incident was opened here.",
+    unit="seconds",
+    buckets=DETECT_BUCKETS,
+)
+TIME_TO_ACKNOWLEDGE = Family(
+    "incident_time_to_acknowledge_seconds",
+    Kind.HISTOGRAM,
+    "Time from the moment that an incident waited to be acknowledged (opened, reopened, joined by another alert) until it was.",
+    unit="seconds",
+    buckets=ACKNOWLEDGE_BUCKETS,
+)
+TIME_TO_MITIGATE = Family(
+    "incident_time_to_mitigate_seconds",
+    Kind.HISTOGRAM,
+    "Time from the opening of an incident until its commander said that it was mitigated.",
+    unit="seconds",
+    buckets=RECOVER_BUCKETS,
+)
+TIME_TO_RESOLVE = Family(
+    "incident_time_to_resolve_seconds",
+    Kind.HISTOGRAM,
+    "Time from the opening of an incident until it was resolved; once more, from the same opening, each time that it was reopened.",
+    unit="seconds",
+    buckets=RECOVER_BUCKETS,
+)
+ESCALATIONS = Family(
+    "incident_escalations_total",
+    Kind.COUNTER,
+    "Times that an incident which nobody had acknowledged in time was told to the next ones.",
+)
+INCIDENT_FAMILIES = (
+    INCIDENTS_OPEN,
+    OLDEST_UNACKNOWLEDGED,
+    TIME_TO_DETECT,
+    TIME_TO_ACKNOWLEDGE,
+    TIME_TO_MITIGATE,
+    TIME_TO_RESOLVE,
+    ESCALATIONS,
+)
+
+# --- notifying -------------------------------------------------------------------------------------------------------
+
+
+class Told(StrEnum):
+    """What became of an attempt to tell a notifier of a notice."""
+
+    DELIVERED = "delivered"
+    FAILED = "failed"
+    GIVEN_UP = "given_up"
+
+
+NOTIFIER_DELIVERIES = Family(
+    "notifier_deliveries_total",
+    Kind.COUNTER,
+    "Notices by notifier and what became of an attempt to tell it: delivered; failed (it will be tried again); given_up "
+    "(refused, or in vain for a day: whoever looks there alone does not hear of it).",
+    ("target", "outcome"),
+    values={"outcome": tuple(Told)},
+    quiet=True,
+)
+NOTIFIER_WAITING = Family(
+    "notifier_deliveries_waiting",
+    Kind.GAUGE,
+    "Notices that a notifier has still to be told.",
+    ("target",),
+    quiet=True,
+)
+
+NOTIFYING_FAMILIES = (NOTIFIER_DELIVERIES, NOTIFIER_WAITING)
+
+# --- automation ------------------------------------------------------------------------------------------------------
+
+KINDS_OF_AUTOMATION = ("shadow", "propose", "auto")
+
+AUTOMATION = Family(
+    "action_automation_total",
+    Kind.COUNTER,
+    "Alerts for which the receiver was to act by itself, by what it was to do and what came of it: acted (it asked for the "
+    "action; in shadow it would have), withdrawn (it took that back since the alert ended), else what held it back. Counted "
+    "each time that changes for an action and an alert.",
+    ("action", "kind", "outcome"),
+    values={"kind": KINDS_OF_AUTOMATION, "outcome": ("acted", "withdrawn", *Why)},
+    quiet=True,
+)
+
 FAMILIES = (
     NOTIFICATIONS,
     ALERTS,
@@ -178,4 +293,7 @@ FAMILIES = (
     IN_DOUBT,
     BLOCKED,
     FROZEN,
+    *INCIDENT_FAMILIES,
+    *NOTIFYING_FAMILIES,
+    AUTOMATION,
 )

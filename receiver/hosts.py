@@ -15,9 +15,9 @@ from .config import ReceiverConfig
 
 log = logging.getLogger(__name__)
 
-# Nothing is loaded from anywhere but the stylesheet from here; no script runs, and no other page may frame this one.
+# Nothing is loaded but the stylesheet and pictures from here; no script runs, and no other page may frame this one.
 HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'self'; "
+    "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'self'; "
     "frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",

@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import Awaitable, Callable, Mapping
+from types import MappingProxyType
 
 from aiohttp import web
 
 from occ.auth import Busy
 
+from .api.errors import Failure
+from .api.operations import PATH_PATTERNS
 from .doors import Doors
-from .pages import Pages, Shown
+from .pages import FOREIGN, Pages, Shown, forms
 from .people import TooMany
 from .writer import NotDurable
 
-FORM = "application/x-www-form-urlencoded"
-BODY_WITHIN = 10.0
 LONGEST = 1_024
 WRONG = "Name or password are wrong."
-FOREIGN = "This did not come from a page of this server. Log in from here."
-
-_WAY_BACK = re.compile(r"/(a/[0-9a-f]{16})?")
+NOTHING_ELSE: Mapping[str, Shown] = MappingProxyType({})
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -29,13 +27,17 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 class LoginPages:
     """Who comes without a session is sent to log in, and back afterwards. Without doors everybody sees the pages."""
 
-    def __init__(self, doors: Doors | None, pages: Pages) -> None:
+    def __init__(self, doors: Doors | None, pages: Pages, more: Mapping[str, Shown] = NOTHING_ELSE) -> None:
+        """`more` is what belongs to the pages and is seen by the same people, by its paths."""
         self._doors = doors
         self._pages = pages
+        self._views = {**pages.views(), **more}
+        self._ours = re.compile("|".join(map(_pattern, self._views)))
 
     def routes(self) -> list[web.RouteDef]:
         """The pages, and what it takes to see them."""
-        shown = [web.get(path, self._behind(page)) for path, page in self._pages.views().items()]
+        shown = [web.get(path, self._behind(page)) for path, page in self._views.items()]
+        shown += [web.post(path, self._behind(page)) for path, page in self._pages.forms().items()]
         style = web.get("/style.css", self._pages.style)
         if self._doors is None:
             return [*shown, style]
@@ -51,7 +53,9 @@ class LoginPages:
         async def handler(request: web.Request) -> web.StreamResponse:
             visitor = await self._doors.visitor(request) if self._doors else None
             if self._doors and visitor is None:
-                raise web.HTTPSeeOther(f"/login?to={_way_back(request.path)}", headers={"Cache-Control": "no-store"})
+                raise web.HTTPSeeOther(
+                    f"/login?to={self._way_back(request.path)}", headers={"Cache-Control": "no-store"}
+                )
             return await page(request, visitor)
 
         return handler
@@ -77,7 +81,7 @@ class LoginPages:
             return self._form(401, WRONG, to)
         if (before := await doors.visitor(request)) is not None:
             await doors.sessions.end(before.session)
-        response = web.HTTPSeeOther(_way_back(to), headers={"Cache-Control": "no-store"})
+        response = web.HTTPSeeOther(self._way_back(to), headers={"Cache-Control": "no-store"})
         cookie, secure = doors.cookie(request), doors.secure(request)
         response.set_cookie(cookie, found[0], path="/", secure=secure, httponly=True, samesite="Strict")
         raise response
@@ -102,24 +106,24 @@ class LoginPages:
         return self._doors
 
     def _form(self, status: int, said: str, to: str, retry_after: int | None = None) -> web.Response:
-        response = self._pages.answer(status, "login.html", said=said, to=_way_back(to))
+        response = self._pages.answer(status, "login.html", said=said, to=self._way_back(to))
         if retry_after is not None:
             response.headers["Retry-After"] = str(retry_after)
         return response
 
+    def _way_back(self, path: str) -> str:
+        """Pages of this server only: the way back is written in a link, by whoever."""
+        return path if self._ours.fullmatch(path) else "/"
 
-def _way_back(path: str) -> str:
-    """Pages of this server only: the way back is written in a link, by whoever."""
-    return path if _WAY_BACK.fullmatch(path) else "/"
+
+def _pattern(path: str) -> str:
+    """Of what a path with places such as `{id}` stands for."""
+    return re.sub(r"\\{(\w+)\\}", lambda place: f"(?:{PATH_PATTERNS[place[1]]})", re.escape(path))
 
 
 async def _form(request: web.Request) -> Mapping[str, str]:
     """Its fields, cut where they are longer than any that is right."""
-    if request.content_type != FORM:
-        raise web.HTTPUnsupportedMediaType(text="expected a form\n")
     try:
-        async with asyncio.timeout(BODY_WITHIN):
-            found = await request.post()
-    except TimeoutError:
-        raise web.HTTPRequestTimeout(text="the form did not come\n") from None
-    return {name: value[:LONGEST] for name, value in found.items() if isinstance(value, str)}
+        return {name: value[:LONGEST] for name, value in (await forms.read(request)).items()}
+    except Failure as failure:
+        raise web.HTTPBadRequest(text=f"{failure}\n") from None

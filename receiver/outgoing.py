@@ -134,10 +134,10 @@ class Line:
         async with self._answer(call) as response:
             return response.status
 
-    async def ask(self, path: str) -> tuple[int, Any]:
-        """Status and JSON of an answer to GET; None for what is no JSON. Raises NotSent, NoAnswer."""
+    async def ask(self, path: str, most: int = MAX_ANSWER_BYTES) -> tuple[int, Any]:
+        """Status and JSON of an answer to GET, of so many bytes at most; None for what is no JSON. Raises NotSent, NoAnswer."""
         async with self._answer(Call("GET", path)) as response:
-            body = await _bounded(response)
+            body = await _bounded(response, most)
         try:
             return response.status, orjson.loads(body)
         except orjson.JSONDecodeError:
@@ -183,23 +183,30 @@ async def line(target: Target, clear: Callable[[], Awaitable[None]], left: Calla
         yield Line(target, session, way, left)
 
 
-async def ask(target: Target, path: str) -> tuple[int, Any]:
-    """A question that changes nothing and may be put at any time: status and JSON. Raises NotSent, NoAnswer."""
+@asynccontextmanager
+async def asking(target: Target) -> AsyncIterator[Line]:
+    """A way for questions that change nothing and may be put at any time."""
     until = asyncio.get_running_loop().time() + ASK_WITHIN
 
     async def always() -> None:
         pass
 
     async with line(target, always, lambda: until - asyncio.get_running_loop().time()) as way:
+        yield way
+
+
+async def ask(target: Target, path: str) -> tuple[int, Any]:
+    """One such question: status and JSON. Raises NotSent, NoAnswer."""
+    async with asking(target) as way:
         return await way.ask(path)
 
 
-async def _bounded(response: aiohttp.ClientResponse) -> bytes:
+async def _bounded(response: aiohttp.ClientResponse, most: int) -> bytes:
     body = bytearray()
     async for chunk in response.content.iter_any():
         body += chunk
-        if len(body) > MAX_ANSWER_BYTES:
-            raise http.bad_response(f"an answer of more than {MAX_ANSWER_BYTES} bytes")
+        if len(body) > most:
+            raise http.bad_response(f"an answer of more than {most} bytes")
     return bytes(body)
 
 

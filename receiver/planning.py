@@ -16,7 +16,7 @@ from .clock import SECOND
 from .life import State
 from .outbox import Notice
 from .plan import EpisodeKey, Plan
-from .policy import Person, Rule
+from .policy import Rule
 from .queries import EpisodeRow
 from .requests import Change, Request, new_id
 from .rulebook import Rulebook
@@ -26,6 +26,27 @@ async def planned(steps: tuple[Step, ...], surroundings: Surroundings) -> tuple[
     """What each step would do now. Raises Unfit where one may not."""
     modules = executors()
     return tuple([await modules[step.executor].plan(step, surroundings) for step in steps])
+
+
+async def drafted(
+    rulebook: Rulebook,
+    action: Action,
+    rule: Rule,
+    *,
+    parameters: Mapping[str, str],
+    episode: EpisodeRow | None,
+    surroundings: Surroundings,
+) -> Draft:
+    """What the action would do now, by the parameters and the labels of the alert. Raises Unfit and BadParameters."""
+    catalogue, policy = rulebook.catalogue, rulebook.policy
+    values = catalogue.resolve(action, parameters, episode.labels if episode else {})
+    steps = await planned(catalogue.steps(action, values), surroundings.to(catalogue.targets))
+    plan = plan_of(rulebook, action, rule, values=values, steps=steps, episode=episode)
+    definitions = {
+        plan.definition: ("action", catalogue.definition(action)),
+        policy.rule_hash(rule): ("rule", policy.definition(rule)),
+    }
+    return Draft(action, definitions, plan, evidence_of(steps, episode), episode)
 
 
 def plan_of(
@@ -78,7 +99,7 @@ class Draft:
     evidence: Mapping[str, Any]
     episode: EpisodeRow | None
 
-    def request(self, person: Person, *, reason: str, origin: str, idempotency_key: str | None, now: int) -> Request:
+    def request(self, person: str, *, reason: str, origin: str, idempotency_key: str | None, now: int) -> Request:
         """The request that it makes, which is to be submitted as soon as it would have to be approved."""
         return Request(
             id=new_id(),
@@ -87,7 +108,7 @@ class Draft:
             rule=self.plan.rule,
             episode_id=self.episode.id if self.episode else None,
             origin=origin,
-            person=person.id,
+            person=person,
             reason=reason,
             parameters=self.plan.parameters,
             plan=self.plan.bytes,

@@ -1,12 +1,13 @@
 """Who may do what: `policy.yml`, and the rulings that follow from it. Pure; it knows people by id and role, and nothing else.
 
-Five rules, which nothing can switch off:
+Six rules, which nothing can switch off:
 
 1. What no rule is about, nobody may do. A rule about one action replaces the rule about `"*"`, it does not add to it.
 2. Approvals are an AND of clauses. One person fills one place in one clause, however many roles they hold.
 3. Nobody decides on a request of their own; who froze does not count among those who unfreeze.
 4. A role counts that a person held when deciding and holds now. Who has left the file has none.
 5. What has an empty list of approvals starts at one person's word; that is for protective actions alone (see `rulebook`).
+6. What the receiver asks for by itself starts without a person's word only where that list is empty and the rule says `auto`.
 """
 
 from __future__ import annotations
@@ -95,11 +96,8 @@ Holders = Annotated[tuple[str, ...], SOME, unique()]
 """Roles and groups: who has one of them is meant."""
 
 
-def _automation(value: object) -> object:
-    """What is not there yet must not look as if it were."""
-    if value in ("propose", "auto"):
-        raise refuse("nothing acts by itself as yet: expected off or shadow")
-    return value
+Mode = Literal["off", "shadow", "propose", "auto"]
+"""What the receiver does by itself where an alert offers an action: nothing; tell what it would do; ask people; act."""
 
 
 class Rule(Model):
@@ -109,7 +107,30 @@ class Rule(Model):
     request: Holders
     approvals: Annotated[tuple[Clause, ...], unique("role")]
     review: Annotated[tuple[str, ...], unique()] = ()
-    automation: Annotated[Literal["off", "shadow"], BeforeValidator(_automation)] = "off"
+    automation: Mode = "off"
+
+    @model_validator(mode="after")
+    def _acts_alone_or_asks(self) -> Self:
+        if self.automation == "auto" and self.approvals:
+            raise refuse("auto is for actions that need no approval; with approvals it can propose", "automation")
+        return self
+
+
+class Storm(Model):
+    """So many new page alerts within so long, before or after an alert, and nothing is done by itself about it."""
+
+    alerts: Annotated[int, Field(ge=2)] = 20
+    within: Duration = 60.0
+
+
+class Automation(Model):
+    """What bounds all that the receiver does by itself: nothing within `grace` of its start, nothing in a storm of alerts, and
+    at most so much within any hour.
+    """
+
+    grace: Duration = 300.0
+    storm: Storm = Storm()
+    per_hour: Annotated[int, Field(ge=1, le=1000)] = 6
 
 
 class Escalation(Model):
@@ -147,6 +168,8 @@ class Policy(Model):
     escalation: Annotated[tuple[Escalation, ...], unique("severity")] = ()
     freeze: Freeze = Freeze()
     release: Pair = Pair(role="commander")
+    test_notifiers: Holders = ("admin", "commander")
+    automation: Automation = Automation()
 
     @model_validator(mode="after")
     def _agrees(self, info: ValidationInfo[Context]) -> Self:
@@ -175,7 +198,10 @@ class Policy(Model):
 
     def _holders(self) -> Iterator[PydanticCustomError]:
         known = {*ROLES, *self.groups}
-        named: list[tuple[tuple[str, ...], tuple[str | int, ...]]] = [(self.freeze.by, ("freeze", "by"))]
+        named: list[tuple[tuple[str, ...], tuple[str | int, ...]]] = [
+            (self.freeze.by, ("freeze", "by")),
+            (self.test_notifiers, ("test_notifiers",)),
+        ]
         for index, rule in enumerate(self.rules):
             named += [(rule.request, ("rules", index, "request")), (rule.review, ("rules", index, "review"))]
         named += [(step.then, ("escalation", index, "then")) for index, step in enumerate(self.escalation)]
@@ -218,7 +244,9 @@ class Policy(Model):
         return self._unless(self._is_one_of(person.id, rule.request))
 
     def may_approve(self, person: Person, rule: Rule, requester: str) -> Why | None:
-        """Also whether they may reject it."""
+        """Also whether they may reject it. What the receiver asks for, and nobody has to approve, who may ask for it may reject."""
+        if requester == OURSELVES and not rule.approvals:
+            return self.may_request(person, rule)
         roles = {clause.role for clause in rule.approvals}
         return self._of_another(person, requester) or self._unless(bool(roles & self._roles(person.id)))
 
@@ -235,14 +263,36 @@ class Policy(Model):
     def may_unfreeze(self, person: Person, froze_by: str) -> Why | None:
         return self._of_another(person, froze_by) or self._unless(self.freeze.unfreeze.role in self._roles(person.id))
 
+    def may_test_notifiers(self, person: Person) -> Why | None:
+        return self._unless(self._is_one_of(person.id, self.test_notifiers))
+
     def may_release(self, person: Person, requester: str) -> Why | None:
         """Whether they may say what became of what is in doubt."""
         return self._of_another(person, requester) or self._unless(self.release.role in self._roles(person.id))
 
+    def may_respond(self, person: Person) -> Why | None:
+        """Whether they may open an incident, acknowledge it, lead it, note something; all who act may."""
+        return self._unless(bool(self._roles(person.id) & set(ACTING)))
+
+    def may_command(self, person: Person, commander: str | None) -> Why | None:
+        """Whether they may say what becomes of an incident that is led by this one, or by nobody yet."""
+        if self._roles(person.id) & {"commander"}:
+            return None
+        return self.may_respond(person) if person.id == commander else Why.NOT_PERMITTED
+
+    def holders(self, names: Collection[str]) -> tuple[str, ...]:
+        """Who has one of these roles, or is in one of these groups, by id."""
+        return tuple(person.id for person in self.people if self._is_one_of(person.id, names))
+
     # --- who is missing ----------------------------------------------------------------------------------------------
 
     def missing(self, rule: Rule, requester: str, approvals: Iterable[Approval]) -> tuple[Clause, ...]:
-        """What is still to be approved, by how many; empty when it is enough."""
+        """What is still to be approved, by how many; empty when it is enough.
+
+        What the receiver only proposes needs the word of one person at least: of one who might have asked for it.
+        """
+        if requester == OURSELVES and rule.automation != "auto" and not rule.approvals:
+            return () if any(self._might_ask(it, rule) for it in approvals) else (_one_of(rule.request),)
         return self._missing(rule.approvals, requester, approvals)
 
     def missing_unfreeze(self, froze_by: str, approvals: Iterable[Approval]) -> tuple[Clause, ...]:
@@ -277,16 +327,27 @@ class Policy(Model):
         return frozenset(person.roles) if person else frozenset()
 
     def _is_one_of(self, id_: str, holders: Collection[str]) -> bool:
+        return bool(set(holders) & (self._roles(id_) | self._groups_of(id_)))
+
+    def _might_ask(self, approval: Approval, rule: Rule) -> bool:
+        held = self._roles(approval.person) & set(approval.roles)
+        return bool(set(rule.request) & (held | self._groups_of(approval.person)))
+
+    def _groups_of(self, id_: str) -> frozenset[str]:
         if self.person(id_) is None:
-            return False
-        groups = {name for name, members in self.groups.items() if EVERY in members or id_ in members}
-        return bool(set(holders) & (self._roles(id_) | groups))
+            return frozenset()
+        return frozenset(name for name, members in self.groups.items() if EVERY in members or id_ in members)
 
     def _of_another(self, person: Person, whose: str) -> Why | None:
         return Why.OWN_REQUEST if person.id == whose else None
 
     def _unless(self, permitted: bool) -> Why | None:  # noqa: FBT001 - it is the question
         return None if permitted else Why.NOT_PERMITTED
+
+
+def _one_of(holders: Iterable[str]) -> Clause:
+    """One person who has one of these roles, or is in one of these groups: a clause for people to read."""
+    return Clause.model_construct(role=" or ".join(holders), count=1)  # type: ignore[arg-type]
 
 
 def _places(clauses: Iterable[Clause]) -> int:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, and_, case, func, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, case, func, select
 
 from .families import Severity
 from .schema import deliveries, episodes, incomplete_groups, sights, standing
@@ -110,6 +110,14 @@ def episode(connection: Connection, number: int) -> EpisodeRow | None:
     """One episode by its number."""
     row = connection.execute(_visible().where(episodes.c.id == number)).first()
     return None if row is None else _row(row)
+
+
+def matching(
+    connection: Connection, conditions: Iterable[ColumnElement[bool]], order: Iterable[Any], limit: int
+) -> list[EpisodeRow]:
+    """Episodes that these conditions hold of, in this order."""
+    query = _visible().where(*conditions).order_by(*order).limit(limit)
+    return [_row(row) for row in connection.execute(query)]
 
 
 def incomplete(connection: Connection, limit: int) -> list[IncompleteGroup]:

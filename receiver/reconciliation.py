@@ -26,13 +26,15 @@ from occ.errors import SourceError
 
 from . import outbox
 from .alertmanager import Alertmanager, Held, Silence
+from .audit.seal import Audit
 from .clock import SECOND, rfc3339
 from .families import Severity, Taken
 from .meters import Meters
+from .ours import made_here
 from .outbox import Notice
 from .prometheus import Prometheus
 from .queries import Standing
-from .schema import effects, episodes, sights, standing
+from .schema import episodes, sights, standing
 from .sight import Sight, seen
 from .store import ALERTMANAGER, Delivery, record
 from .webhook import VERSION, Unreadable, instant
@@ -103,6 +105,7 @@ class Reconciliation:
         meters: Meters,
         now: Callable[[], int],
         receiver: str,
+        audit: Audit | None = None,
     ) -> None:
         self._alertmanager = alertmanager
         self._prometheus = prometheus
@@ -111,6 +114,7 @@ class Reconciliation:
         self._meters = meters
         self._now = now
         self._receiver = receiver
+        self._audit = audit
         self._memory = Memory()
         self._woken = asyncio.Event()
         self._hurry = False
@@ -153,7 +157,7 @@ class Reconciliation:
         held = await self._alertmanager.alerts()
         pull = Pull(at, held, await self._alertmanager.silences(), hurry, self._receiver)
         memory, taken = await self._writer.run(
-            lambda connection: reconcile(connection, pull, self._memory, self._now())
+            lambda connection: reconcile(connection, pull, self._memory, self._now(), self._audit)
         )
         self._memory = memory
         self._meters.alerts(taken)
@@ -176,8 +180,13 @@ class Reconciliation:
 # --- within a transaction --------------------------------------------------------------------------------------------
 
 
-def reconcile(connection: Connection, pull: Pull, before: Memory, now: int) -> tuple[Memory, Mapping[Taken, int]]:
-    """Takes in what was lost, as far as it is sure by now; what the next pull must remember, and what was changed."""
+def reconcile(
+    connection: Connection, pull: Pull, before: Memory, now: int, audit: Audit | None = None
+) -> tuple[Memory, Mapping[Taken, int]]:
+    """Takes in what was lost, as far as it is sure by now; what the next pull must remember, and what was changed.
+
+    Without an `audit` nobody can act, so that no silence is of our making.
+    """
     firing = {row.fingerprint: row for row in connection.execute(_FIRING)}
     there = {held.fingerprint for held in pull.held}
     ours = [held for held in pull.held if held.active and pull.receiver in held.receivers]
@@ -189,7 +198,9 @@ def reconcile(connection: Connection, pull: Pull, before: Memory, now: int) -> t
     items += [_lost_end(row, missing[row.fingerprint]) for row in gone]
     taken = _take(connection, [item for item in items if item is not None], now)
     for silence in pull.silences:
-        _tell_of(connection, silence, pull.held, now)
+        covered = _pages_under(silence, pull.held)
+        if covered and not (audit and made_here(connection, audit, silence)):
+            _tell_of(connection, silence, covered, now)
     return Memory(frozenset(held.fingerprint for held in unknown), missing), taken
 
 
@@ -239,10 +250,12 @@ def _take(connection: Connection, items: list[Mapping[str, object]], now: int) -
     return taken
 
 
-def _tell_of(connection: Connection, silence: Silence, held: Iterable[Held], now: int) -> None:
-    covered = sorted({one.alertname for one in held if silence.id in one.silenced_by and one.severity == Severity.PAGE})
-    if not covered or _is_ours(connection, silence):
-        return
+def _pages_under(silence: Silence, held: Iterable[Held]) -> list[str]:
+    """Names of the page alerts that it hides."""
+    return sorted({one.alertname for one in held if silence.id in one.silenced_by and one.severity == Severity.PAGE})
+
+
+def _tell_of(connection: Connection, silence: Silence, covered: list[str], now: int) -> None:
     text = {
         "summary": f"A silence hides {', '.join(covered[:5])}{' and more' if len(covered) > 5 else ''}",  # noqa: PLR2004
         "description": f"Silence {silence.id} by {silence.created_by or 'nobody named'} until {silence.ends_at}: "
@@ -250,13 +263,6 @@ def _tell_of(connection: Connection, silence: Silence, held: Iterable[Held], now
         "first_action": "Ask whoever made it. Expire it in Alertmanager unless it is meant.",
     }
     outbox.put(connection, Notice.FOREIGN_SILENCE, f"silence/{silence.id}", text, now=now, once=True)
-
-
-def _is_ours(connection: Connection, silence: Silence) -> bool:
-    """Whether its comment names an effect that this receiver has recorded; a comment alone proves nothing."""
-    words = [word.removeprefix("occ:") for word in silence.comment.split() if word.startswith("occ:")]
-    known = select(effects.c.step).where(effects.c.idempotency_key.in_(words), effects.c.executor == "silence")
-    return bool(words) and connection.execute(known).first() is not None
 
 
 def unasked(connection: Connection, now: int) -> list[Ended]:

@@ -6,7 +6,7 @@ A `Change` is one such transaction. It remembers what turned, so that numbers mo
 from __future__ import annotations
 
 import secrets
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from enum import StrEnum
 from typing import Any, Protocol
@@ -17,6 +17,7 @@ from occ.errors import OccError
 
 from . import leases, outbox, schema
 from .actions import Applied, Result
+from .audit.chain import Record
 from .audit.seal import Audit
 from .families import Severity
 from .life import ENDED, State, Turn, after
@@ -204,18 +205,22 @@ class Change:
     def starts(self, action: str, since: int) -> list[int]:
         """When the action was started since an instant, whatever became of it.
 
-        By the audit and not by the requests: no row that was changed or is gone makes room for one start more. Records are in
-        the order of their making, and a few may be out of that of time: those of a clock that was set back for a while.
+        By the audit and not by the requests: no row that was changed or is gone makes room for one start more.
         """
-        starts, older = [], 0
+        return [entry.at for entry in self.recorded(since) if is_start(entry, action)]
+
+    def recorded(self, since: int) -> Iterator[Record]:
+        """What was recorded since an instant, from the newest. Raises Forged.
+
+        Records are in the order of their making, and a few may be out of that of time: those of a clock that was set back for a
+        while.
+        """
+        older = 0
         for entry in self.audit.back(self.connection):
-            if entry.at < since:
-                older += 1
-                if older > OLDER:
-                    break
-            elif entry.kind == f"request.{State.RUNNING}" and entry.data["action"] == action:
-                starts.append(entry.at)
-        return starts
+            if entry.at >= since:
+                yield entry
+            elif (older := older + 1) > OLDER:
+                return
 
     def begin(self, effect: Effect) -> None:
         """Records that an effect is about to be sent."""
@@ -235,6 +240,11 @@ class Change:
         why = {"why": SENTENCES[request.why]} if request.why else {}
         about = {"summary": summary, "action": request.action, "requested_by": request.person, **why, **text}
         outbox.put(self.connection, notice, f"request/{request.id}", about, now=self.now, severity=severity)
+
+
+def is_start(entry: Record, action: str) -> bool:
+    """Whether the record is of the start of a request for the action."""
+    return entry.kind == f"request.{State.RUNNING}" and entry.data["action"] == action
 
 
 def new_id() -> str:
@@ -302,6 +312,8 @@ def turn_after(applied: Applied, before: int, left: int) -> Turn | None:
             return None
         case Applied.APPLIED:
             return Turn.APPLY
+        case Applied.PARTLY:
+            return Turn.APPLY_PART
         case Applied.NOT_APPLIED:
             return Turn.APPLY_PART if before else Turn.FAIL
         case Applied.UNCLEAR:

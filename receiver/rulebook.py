@@ -13,6 +13,9 @@ from . import canonical
 from .catalogue import Action, Catalogue
 from .policy import EVERY, OURSELVES, Approval, Policy, Rule
 
+BY_ITSELF = frozenset({"http", "parameter", "cancel_orders"})
+"""Executors that the receiver may use without being told to; any other is for people alone."""
+
 
 @dataclass(frozen=True, slots=True)
 class Rulebook:
@@ -39,6 +42,23 @@ def disagreements(catalogue: Catalogue, policy: Policy) -> Iterator[tuple[Loc, s
         if bold := [action.name for action in _ruled_by(rule, catalogue, policy) if not action.protective]:
             message = f"may be empty for protective actions alone, and these are not: {', '.join(bold)}"
             yield ("rules", index, "approvals"), message
+        for message in _not_by_itself(rule, catalogue, policy):
+            yield ("rules", index, "automation"), message
+
+
+def _not_by_itself(rule: Rule, catalogue: Catalogue, policy: Policy) -> Iterator[str]:
+    """Why the receiver can not do by itself what the rule says it does."""
+    if rule.automation not in ("propose", "auto"):
+        return
+    for action in (action for action in catalogue.actions if policy.rule(action.name) is rule):
+        if by_people := {step.executor for step in action.steps} - BY_ITSELF:
+            yield f"{action.name}: {', '.join(sorted(by_people))} is for people alone"
+        if action.automation is None:
+            yield f"{action.name}: has no automation, which says what must hold before"
+        if not action.offered_by:
+            yield f"{action.name}: no alert offers it"
+        if unfilled := [name for name, parameter in action.parameters.items() if parameter.from_label is None]:
+            yield f"{action.name}: no label fills {', '.join(unfilled)}"
 
 
 def _ruled_by(rule: Rule, catalogue: Catalogue, policy: Policy) -> Iterator[Action]:
@@ -58,6 +78,10 @@ def dead_ends(loaded: Loaded[Policy]) -> Iterator[Problem]:
         elif all(policy.missing(rule, requester, everybody) for requester in asking):
             message = "whoever requests it, the others are not enough to approve it"
             yield loaded.problem(("rules", index, "approvals"), message)
+        if rule.automation == "propose" and policy.missing(rule, OURSELVES, everybody):
+            yield loaded.problem(
+                ("rules", index, "automation"), "all together are not enough to approve what is proposed"
+            )
     freezing = [person.id for person in policy.people if policy.may_freeze(person) is None]
     if stuck := [who for who in (*freezing, OURSELVES) if policy.missing_unfreeze(who, everybody)]:
         yield loaded.problem(("freeze",), f"the others are not enough to lift a freeze by: {', '.join(stuck)}")

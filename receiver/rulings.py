@@ -11,9 +11,11 @@ from .actions import Applied, Result
 from .catalogue import Action, Catalogue
 from .clock import SECOND, rfc3339
 from .freezes import Scope
+from .life import Turn
 from .policy import Approval, Person, Rule
 from .requests import Change, Decision, NotFound, Request, Verdict, expired, new_id
 from .rulebook import Rulebook
+from .starting import approvals
 from .underway import Work
 from .why import SENTENCES, Why
 
@@ -67,6 +69,22 @@ def decide(
     change.decide(Decision(new_id(), subject, verdict, person.id, roles, request.plan_hash, seen, reason, change.now))
 
 
+def submit(change: Change, book: Rulebook, request: Request, action: Action, by: str) -> Request:
+    """Asks for what was planned. Without approvals to wait for it is approved at once."""
+    approve_by = change.now + int(action.expires.approval * SECOND)
+    request = change.turn(request, Turn.SUBMIT, by, submitted_at=change.now, approve_by=approve_by)
+    return approved_if_enough(change, book, request, action, by)
+
+
+def approved_if_enough(change: Change, book: Rulebook, request: Request, action: Action, by: str) -> Request:
+    """The request, approved where no approval is missing any more; its rule is as it was when it was planned."""
+    given = approvals(request, change.decisions(f"request/{request.id}"))
+    if book.policy.missing(rule_of(book, request), request.person, given):
+        return request
+    start_by = change.now + int(action.expires.execution * SECOND)
+    return change.turn(request, Turn.APPROVE, by, approved_at=change.now, start_by=start_by)
+
+
 def settled(change: Change, catalogue: Catalogue, request: Request, work: Work | None) -> None:
     """Nobody can say that nothing happened while something may still happen. Raises Refusal.
 
@@ -90,13 +108,16 @@ def released(verdict: Verdict, words: Sequence[Approval]) -> Result:
     return Result(Applied.NOT_APPLIED, Why.NOT_APPLIED, facts)
 
 
+def names(book: Rulebook, scope: Scope) -> list[str]:
+    """What there is to freeze."""
+    return {
+        Scope.EVERYTHING: [""],
+        Scope.ACTION: [action.name for action in book.catalogue.actions],
+        Scope.TARGET: list(book.catalogue.targets),
+    }[scope]
+
+
 def known(book: Rulebook, scope: Scope, name: str) -> None:
     """Raises NotFound where there is nothing of this name to freeze."""
-    catalogue = book.catalogue
-    names = {
-        Scope.EVERYTHING: [""],
-        Scope.ACTION: [action.name for action in catalogue.actions],
-        Scope.TARGET: list(catalogue.targets),
-    }[scope]
-    if name not in names:
+    if name not in names(book, scope):
         raise NotFound(f"no {scope.value} {name}")

@@ -24,12 +24,12 @@ from .audit.seal import Audit
 from .changes import Changes, Rules
 from .clock import SECOND
 from .clockguard import ClockGuard
+from .families import Origin
 from .leases import Fences
 from .life import State
 from .prometheus import Prometheus
 from .requests import Change, Request
-from .starting import Conditions, start
-from .starting import frozen as frozen_now
+from .starting import Conditions, frozen, start
 from .underway import Hand, Underway, Work, key_of, work_of
 from .why import Why
 
@@ -162,8 +162,11 @@ class Runner:
         return None if planning.same(work.request.plan, steps) else Why.OUT_OF_BOUNDS
 
     async def _silent(self, work: Work) -> Why | None:
-        """Whether the alert that the action needs does not fire. A protective one does not wait for who can not tell."""
-        if not work.action.requires_firing:
+        """Whether the alert that the action needs does not fire. A protective one does not wait for who can not tell, if a person
+        asked for it; what nobody asked for needs the alert, whatever the action.
+        """
+        automatic = work.request.origin == Origin.AUTOMATIC
+        if not (work.action.requires_firing or automatic):
             return None
         labels = work.request.evidence["alert"]  # of the sealed row: no change to an episode makes it another alert
         filled = {each.from_label for each in work.action.parameters.values()} & labels.keys()
@@ -171,7 +174,7 @@ class Runner:
             return None if await self.means.prometheus.firing(labels, filled) else Why.NOT_FIRING
         except SourceError as error:
             log.warning("request/%s: Prometheus can not be asked whether its alert fires: %s", work.request.id, error)
-            return None if work.action.protective else Why.SIGHT_LOST
+            return None if work.action.protective and not automatic else Why.SIGHT_LOST
 
     async def _step(self, begun: Underway) -> Underway | Request:
         """Sends an effect that is committed as begun, and commits what became of it."""
@@ -186,7 +189,7 @@ class Runner:
                 change,
                 begun,
                 result,
-                partial(_frozen, work=begun.work, outside=outside),
+                partial(frozen, work=begun.work, outside=outside),
             )
         )
         self.at(Point.RECORDED)
@@ -350,13 +353,13 @@ class Runner:
         return action.undo if action else None
 
     async def _work(self, id_: str) -> Work:
-        catalogue = self.means.rules.current.catalogue
+        rules = self.means.rules
 
         def read(connection: Connection) -> Work:
             row = self.means.audit.read(connection, schema.requests, id_)
             if row is None:
                 raise LookupError(f"no request {id_}")
-            return work_of(connection, catalogue, Request.of(row))
+            return work_of(connection, rules.current.catalogue, Request.of(row), rules.around)
 
         return await self._read(read)
 
@@ -366,10 +369,6 @@ class Runner:
                 return look(connection)
 
         return await asyncio.to_thread(read)
-
-
-def _frozen(change: Change, *, work: Work, outside: str | None) -> bool:
-    return not work.action.protective and frozen_now(change, work.action, work, outside)
 
 
 def _mine(connection: Connection, *, begun: Underway) -> bool:

@@ -265,14 +265,116 @@ outbox = Table(
     "outbox",
     metadata,
     Column("id", Id, primary_key=True),
-    Column("kind", String(32), nullable=False, comment="freeze, unfreeze, foreign_silence, escalation, sight_lost, …"),
+    Column("kind", String(32), nullable=False, comment="freeze, unfreeze, foreign_silence, escalation, in_doubt, …"),
     Column("severity", String(8), nullable=False),
     Column("subject", String(128), nullable=False, comment="one open row per kind and subject is one page"),
     Column("text", JSON, nullable=False),
+    Column("audience", JSON, nullable=False, comment="roles, groups and people that it is for; empty: everybody"),
     Column("created_at", BigInteger, nullable=False),
-    Column("attempts", Integer, nullable=False),
-    Column("next_at", BigInteger, nullable=False),
-    Column("delivered_at", BigInteger),
+    Column("settled_at", BigInteger, comment="null while a notifier has still to tell it"),
     comment="what people must be told; written with what it tells of, delivered afterwards",
 )
-Index("outbox_due", outbox.c.delivered_at, outbox.c.next_at)
+Index("outbox_subject", outbox.c.subject, outbox.c.kind)
+Index("outbox_kind", outbox.c.kind, outbox.c.created_at)
+Index("outbox_open", outbox.c.id, sqlite_where=outbox.c.settled_at.is_(None), postgresql_where=outbox.c.settled_at.is_(None))
+
+# --- incidents -------------------------------------------------------------------------------------------------------
+#
+# No row here is power: what happens to an incident lets nothing start. Its timeline is the audit's records about it and about
+# the requests of its episodes.
+
+incidents = Table(
+    "incidents",
+    metadata,
+    Column("id", Key, primary_key=True),
+    Column(
+        "place", Hash, nullable=False, comment="SHA-256 of what it is about; no two that are not closed have the same"
+    ),
+    Column("domain", Text, nullable=False, comment="label of its alerts; empty where it was opened by hand about none"),
+    Column("entity", Text, nullable=False, comment="as domain"),
+    Column("title", Text, nullable=False),
+    Column("status", String(16), nullable=False, comment="open, acknowledged, mitigated, resolved, closed"),
+    Column("severity", String(8), nullable=False, comment="page, ticket, info"),
+    Column("opened_by", String(63), nullable=False, comment="a person; `receiver` where an alert opened it"),
+    Column("commander", String(63), comment="who leads; null until somebody has acknowledged it"),
+    Column("started_at", BigInteger, comment="the earliest start of its alerts; null while it has none"),
+    Column("opened_at", BigInteger, nullable=False),
+    Column("clock_at", BigInteger, nullable=False, comment="since when it waits, or waited, to be acknowledged"),
+    Column("acknowledged_at", BigInteger, comment="null while it is not, also after it was reopened; as the next two"),
+    Column("mitigated_at", BigInteger),
+    Column("resolved_at", BigInteger),
+    Column("closed_at", BigInteger),
+    Column("level", Integer, nullable=False, comment="how often it was escalated since clock_at"),
+    Column("due_at", BigInteger, comment="when it escalates next; null where it does not"),
+    Column(
+        "sight_lost", Boolean, nullable=False, comment="its alerts ended, and of one nobody knows whether it recovered"
+    ),
+    Column("summary", Text, nullable=False, comment="what whoever closed it says; empty before"),
+    comment="what is wrong in one place, from the first alert to the closing words",
+)
+unclosed = incidents.c.status != "closed"
+Index("incidents_place", incidents.c.place, unique=True, sqlite_where=unclosed, postgresql_where=unclosed)
+Index("incidents_status", incidents.c.status, incidents.c.due_at)
+Index("incidents_newest", incidents.c.opened_at, incidents.c.id)
+
+incident_episodes = Table(
+    "incident_episodes",
+    metadata,
+    Column("incident_id", Key, ForeignKey("incidents.id"), primary_key=True),
+    Column("episode_id", Id, ForeignKey("episodes.id"), primary_key=True),
+    Column("joined_at", BigInteger, nullable=False),
+    Index("incident_episodes_episode", "episode_id"),
+    comment="the episodes of incidents; one that fires again after its incident was closed is in the next one, too",
+)
+
+incident_cursor = Table(
+    "incident_cursor",
+    metadata,
+    Column(
+        "episode_id", Id, primary_key=True, comment="of episodes that have ended, those up to this one were looked at"
+    ),
+    comment="one row: how far the look for incidents has come",
+)
+
+Index("requests_episode", requests.c.episode_id)
+
+# --- notifying -------------------------------------------------------------------------------------------------------
+
+outbox_deliveries = Table(
+    "outbox_deliveries",
+    metadata,
+    Column("id", Key, primary_key=True, comment="sent along, so that who gets it twice can know it again"),
+    Column("notice_id", Id, ForeignKey("outbox.id"), nullable=False),
+    Column("notifier", String(63), nullable=False),
+    Column("state", String(16), nullable=False, comment="waiting, delivered, given_up, skipped"),
+    Column("attempts", Integer, nullable=False),
+    Column("next_at", BigInteger, nullable=False, comment="when it is tried next, while it waits"),
+    Column("attempted_at", BigInteger, comment="when it was last tried"),
+    Column("ended_at", BigInteger, comment="null while it waits"),
+    Column("failure", Text, nullable=False, comment="of the last attempt, in our words; empty where there was none"),
+    UniqueConstraint("notice_id", "notifier"),
+    comment="what each notifier has told, and has still to tell",
+)
+Index("outbox_deliveries_state", outbox_deliveries.c.notifier, outbox_deliveries.c.state, outbox_deliveries.c.ended_at)
+
+# --- automation ------------------------------------------------------------------------------------------------------
+
+automations = Table(
+    "automations",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("action", String(63), nullable=False),
+    Column("episode_id", Id, ForeignKey("episodes.id"), nullable=False),
+    Column("kind", String(16), nullable=False, comment="shadow, propose, auto: what the rule said"),
+    Column("outcome", String(16), nullable=False, comment="held, acted, withdrawn"),
+    Column("why", String(32), nullable=False, comment="what holds it back, or took it back; empty once it acted"),
+    Column("request_id", Key, ForeignKey("requests.id"), comment="what it asked for; null while it has not"),
+    Column("parameters", JSON, nullable=False, comment="name: value, as strings; empty while it is not planned"),
+    Column("does", JSON, nullable=False, comment="what each step would do; empty while it is not planned"),
+    Column("at", BigInteger, nullable=False, comment="when it was first considered"),
+    Column("changed_at", BigInteger, nullable=False),
+    UniqueConstraint("action", "episode_id", "kind"),
+    comment="what the receiver made of an alert that offers an action; for people: nothing starts because of a row here",
+)
+_page = episodes.c.severity == "page"
+Index("episodes_pages", episodes.c.received_at, sqlite_where=_page, postgresql_where=_page)

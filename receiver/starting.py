@@ -11,8 +11,9 @@ from . import freezes, leases, limits
 from .catalogue import Action, Limits
 from .changes import Rules
 from .clock import SECOND
+from .families import Origin
 from .life import State, Turn
-from .policy import Approval, Rule
+from .policy import OURSELVES, Approval, Rule
 from .requests import Change, Decision, Request, Verdict, expired
 from .rulebook import Rulebook
 from .underway import Hand, Underway, Work, begin
@@ -71,7 +72,7 @@ def objection(change: Change, request: Request, work: Work, conditions: Conditio
     return (
         expired(request, change.now)
         or permitted(rulebook, rule, request, change.decisions(f"request/{request.id}"))
-        or _stopped(change, action, work, conditions)
+        or (Why.FROZEN if frozen(change, work, conditions.outside()) else None)
         or _exceeded(change, action)
         or conditions.seen
         or (Why.CLOCK if conditions.jumped() else None)
@@ -82,14 +83,19 @@ def objection(change: Change, request: Request, work: Work, conditions: Conditio
 
 def permitted(rulebook: Rulebook, rule: Rule, request: Request, decisions: Collection[Decision]) -> Why | None:
     """Whether the requester may still want it, and enough people have approved this very plan, as roles are now."""
-    requester = rulebook.policy.person(request.person)
-    if requester is None:
-        return Why.NOT_PERMITTED
-    if why := rulebook.policy.may_request(requester, rule):
+    if why := _not_to_be_asked(rulebook, rule, request):
         return why
     return (
         Why.APPROVALS_MISSING if rulebook.policy.missing(rule, request.person, approvals(request, decisions)) else None
     )
+
+
+def _not_to_be_asked(rulebook: Rulebook, rule: Rule, request: Request) -> Why | None:
+    """Why the requester may not want it now. What this process asks for by itself, the rule must still let it ask for."""
+    if request.person == OURSELVES and request.origin == Origin.AUTOMATIC:
+        return None if rule.automation in ("propose", "auto") else Why.NOT_PERMITTED
+    requester = rulebook.policy.person(request.person)
+    return Why.NOT_PERMITTED if requester is None else rulebook.policy.may_request(requester, rule)
 
 
 def approvals(request: Request, decisions: Collection[Decision]) -> list[Approval]:
@@ -98,14 +104,12 @@ def approvals(request: Request, decisions: Collection[Decision]) -> list[Approva
     return [Approval(each.person, each.roles) for each in given]
 
 
-def _stopped(change: Change, action: Action, work: Work, conditions: Conditions) -> Why | None:
-    return None if action.protective or not frozen(change, action, work, conditions.outside()) else Why.FROZEN
-
-
-def frozen(change: Change, action: Action, work: Work, outside: str | None) -> bool:
-    """Whether a freeze stops the action now."""
+def frozen(change: Change, work: Work, outside: str | None) -> bool:
+    """Whether a freeze stops the request now. One for a protective action goes on, if a person asked for it."""
+    if work.action.protective and work.request.origin != Origin.AUTOMATIC:
+        return False
     standing = freezes.standing(change.connection, change.audit)
-    return outside is not None or freezes.stop(standing, action.name, work.keys) is not None
+    return outside is not None or freezes.stop(standing, work.action.name, work.keys) is not None
 
 
 def _exceeded(change: Change, action: Action) -> Why | None:

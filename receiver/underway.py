@@ -31,6 +31,8 @@ from .parameters import Parameter
 from .requests import Change, Effect, Request, turn_after
 from .why import Why
 
+NOTHING_AROUND = Surroundings()
+
 
 @dataclass(frozen=True, slots=True)
 class Work:
@@ -98,8 +100,13 @@ class Underway:
         return self.began + self.effect.deadline_at - self.effect.started_at
 
 
-def work_of(connection: Connection, catalogue: Catalogue, request: Request) -> Work:
-    """What the request does by the definition that it was planned with. Raises Forged where that is not there any more."""
+def work_of(
+    connection: Connection, catalogue: Catalogue, request: Request, around: Surroundings = NOTHING_AROUND
+) -> Work:
+    """What the request does by the definition that it was planned with. Raises Forged where that is not there any more.
+
+    `around` is what its executors may use beside the targets; who only asks what the work is needs none.
+    """
     query = select(schema.definitions.c.bytes).filter_by(hash=request.definition)
     definition = connection.execute(query).scalar()
     if definition is None or canonical.sha256(definition) != request.definition:
@@ -111,7 +118,7 @@ def work_of(connection: Connection, catalogue: Catalogue, request: Request) -> W
     settling = tuple(_settling(step, was) for step in steps)
     used = [was[name] for step in steps if (name := getattr(step.options, "target", "")) in was]
     servers = frozenset(f"server/{target['server_sha256']}" for target in used if "server_sha256" in target)
-    return Work(request, action, steps, settling, servers, Surroundings(same))
+    return Work(request, action, steps, settling, servers, around.to(same))
 
 
 def work_if_known(connection: Connection, catalogue: Catalogue, request: Request) -> Work | None:
@@ -150,8 +157,9 @@ def _plain(target: Target) -> object:
 
 
 def _settling(step: Step, targets: Mapping[str, Mapping[str, Any]]) -> int:
-    """The receive window of the step's target; none where it has no target."""
-    return int(targets.get(getattr(step.options, "target", ""), {}).get("receive_window", 0) * SECOND)
+    """The receive window of the step's target, or of what it acts on instead of one; none where it has neither."""
+    own = getattr(step.options, "receive_window", 0)
+    return int(targets.get(getattr(step.options, "target", ""), {}).get("receive_window", own) * SECOND)
 
 
 def key_of(request: str, step: int) -> str:
@@ -246,7 +254,7 @@ def conclude(
     """Commits an effect's outcome and the turn that the request takes with it; tells people where they must act."""
     change.conclude(request.id, step, result)
     told = {"step": str(step), "outcome": result.applied.value, "facts": dict(result.facts)}
-    columns = {"applied_at": change.now} if result.applied is Applied.APPLIED else {}
+    columns = {"applied_at": change.now} if result.applied in {Applied.APPLIED, Applied.PARTLY} else {}
     turned = change.turn(request, turn, by, why, told, **columns)
     tell(change, turned, undo)
     return turned

@@ -42,17 +42,17 @@ async def _fresh(verify: Verify, applied_at: float, prometheus: Prometheus) -> b
     if verify.heartbeat is not None:
         beats = await prometheus.query(verify.heartbeat)
         return bool(beats) and all(beat.value > applied_at for beat in beats)
-    return verify.fresh is not None and await _read_after(verify.fresh, applied_at, prometheus)
+    begun = await reads(verify.fresh, prometheus) if verify.fresh else ()
+    return bool(begun) and all(at > applied_at for at in begun)
 
 
-async def _read_after(fresh: Fresh, applied_at: float, prometheus: Prometheus) -> bool:
-    """Whether the target's last read began after the effect and succeeded, whichever process tells of it.
+async def reads(fresh: Fresh, prometheus: Prometheus) -> tuple[float, ...]:
+    """When the target's last read began, by every process that tells of it, Unix seconds; nothing where one did not succeed.
 
-    When a read began is told together with its outcome, so that one still under way does not count.
+    When a read began is told together with its outcome, so that one still under way does not count. Raises SourceError.
     """
     whose = ",".join(matcher(key, getattr(fresh, key)) for key in ("exporter", "target", "check"))
     begun = await prometheus.query(f"occ_target_last_attempt_timestamp_seconds{{{whose}}}")
-    if not begun or not all(sample.value > applied_at for sample in begun):
-        return False
-    up = await prometheus.query(f"occ_target_up{{{whose}}}")
-    return len(up) == len(begun) and all(sample.value == 1 for sample in up)
+    up = await prometheus.query(f"occ_target_up{{{whose}}}") if begun else ()
+    succeeded = len(up) == len(begun) and all(sample.value == 1 for sample in up)
+    return tuple(sample.value for sample in begun) if succeeded else ()

@@ -36,6 +36,17 @@ class Why(StrEnum):
     UNCLEAR = "unclear"
     NOT_APPLIED = "not_applied"
     NOT_CONFIRMED = "not_confirmed"
+    NOT_LONG = "not_long"
+    NOT_FRESH = "not_fresh"
+    SECOND_QUERY = "second_query"
+    AT_MOST = "at_most"
+    PER_HOUR = "per_hour"
+    SAME_ENTITY = "same_entity"
+    STORM = "storm"
+    INCOMPLETE = "incomplete"
+    GRACE = "grace"
+    FINDINGS = "findings"
+    PERSON_ACTS = "person_acts"
     INTERNAL = "internal"
     MALFORMED = "malformed"
     NOT_AUTHENTICATED = "not_authenticated"
@@ -77,6 +88,17 @@ SENTENCES = {
     Why.UNCLEAR: "the target gave no clear answer: it may have been applied or not",
     Why.NOT_APPLIED: "the target has not applied it, and will not",
     Why.NOT_CONFIRMED: "it was applied, and what it should bring about was not seen",
+    Why.NOT_LONG: "the alert has not fired for long enough",
+    Why.NOT_FRESH: "what it depends on was not read lately",
+    Why.SECOND_QUERY: "the second query does not confirm it",
+    Why.AT_MOST: "it was asked for by itself as often as it may be within a day",
+    Why.PER_HOUR: "as much was asked for by itself as may be within an hour",
+    Why.SAME_ENTITY: "something was asked for by itself for the same entity within the hour",
+    Why.STORM: "too many alerts came at once",
+    Why.INCOMPLETE: "the sender left alerts out of its message",
+    Why.GRACE: "the receiver has started too short a while ago",
+    Why.FINDINGS: "nothing is done by itself on the word of a security finding",
+    Why.PERSON_ACTS: "a person acts on it already",
     Why.INTERNAL: "an error of OCC's own; the log has it",
     Why.MALFORMED: "what was sent is not what this takes",
     Why.NOT_AUTHENTICATED: "nobody is logged in, or not any more",

@@ -34,8 +34,9 @@ class Budget:
 
     By the minute: in no 60 seconds, however a venue cuts them, does the sum of costs exceed the share. A call counts until 60
     seconds after its answer came, so that two calls between which the venue's minute lies were never counted as two minutes.
+    Of that, `reserved` (0 to 1) is left to what is urgent: other calls wait sooner.
     Spread evenly: after a call of cost c nothing is begun for c x rate_limit / share seconds.
-    Who waits is served in the order of coming.
+    Who waits is served in the order of coming, what is urgent before all others.
     """
 
     def __init__(
@@ -44,18 +45,22 @@ class Budget:
         share: float,
         *,
         by_the_minute: bool,
+        reserved: float = 0.0,
         waited: Callable[[float], None] = lambda _: None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         if not 0 < share <= 1:
             raise ValueError(f"rate_limit_share is more than 0 and at most 1, not {share:g}")
+        if not 0 <= reserved < 1:
+            raise ValueError(f"what is reserved is a share from 0 to less than 1, not {reserved:g}")
         self._rate_limit = rate_limit
         self._limit = WINDOW / rate_limit if rate_limit > 0 else math.inf
         self._share = share
+        self._reserved = reserved
         self._by_the_minute = by_the_minute
         self._waited = waited
         self._clock = clock
-        self._turn = asyncio.Lock()
+        self._turns = {urgent: asyncio.Lock() for urgent in (False, True)}
         self._changed = asyncio.Event()
         self._spent: list[_Spent] = []
         self._free_at = -math.inf
@@ -64,34 +69,34 @@ class Budget:
     # --- spending ----------------------------------------------------------------------------------------------------
 
     @asynccontextmanager
-    async def spend(self, cost: float) -> AsyncIterator[None]:
+    async def spend(self, cost: float, *, urgent: bool = False) -> AsyncIterator[None]:
         """The block is run when its cost fits. Raises RateLimitError while the venue wants to be left alone, and SourceError
         for what alone is more than the share of a minute.
         """
-        spent = await self._take(max(cost, 0.0))
+        spent = await self._take(max(cost, 0.0), urgent=urgent)
         try:
             yield
         finally:
             spent.answered = _now()
             self._changed.set()
 
-    async def _take(self, cost: float) -> _Spent:
-        most = self._share * self._limit
+    async def _take(self, cost: float, *, urgent: bool) -> _Spent:
+        most = self._share * self._limit * (1.0 if urgent else 1 - self._reserved)
         if self._by_the_minute and cost > most + _ROUNDING:
             raise SourceError(
                 Reason.RATE_LIMITED, f"the call alone costs {cost / self._limit:.2%} of the minute, more than the share"
             )
         began = _now()
         try:
-            async with self._turn:
-                return await self._when_it_fits(cost)
+            async with self._turns[urgent]:
+                return await self._when_it_fits(cost, most)
         finally:
             self._waited(_now() - began)
 
-    async def _when_it_fits(self, cost: float) -> _Spent:
+    async def _when_it_fits(self, cost: float, most: float) -> _Spent:
         while True:
             self.admit()
-            at = self._fits_at(cost)
+            at = self._fits_at(cost, most)
             if at <= _now():
                 break
             self._changed.clear()
@@ -106,12 +111,12 @@ class Budget:
         self._free_at = _now() + cost * self._rate_limit / self._share
         return spent
 
-    def _fits_at(self, cost: float) -> float:
-        """When the call may begin, by the loop's clock, as far as is known now."""
+    def _fits_at(self, cost: float, most: float) -> float:
+        """When the call may begin, by the loop's clock, as far as is known now; `most` is what a minute may hold."""
         if not self._by_the_minute:
             return self._free_at
         counted = self._in_window()
-        over = sum(spent.cost for spent in counted) + cost - self._share * self._limit - _ROUNDING
+        over = sum(spent.cost for spent in counted) + cost - most - _ROUNDING
         for spent in sorted(counted, key=lambda spent: spent.answered):
             if over <= 0:
                 break

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 
@@ -19,9 +19,11 @@ class Call:
 
     `answered_at` is the Unix time at which the head of the answer came, `round_trip` the seconds since the request was sent on
     a connection that was open: names, handshakes and the wait for a free connection are not part of it.
+    What is to take effect has a `clear`, which is awaited before each of its requests is sent, and raises where none may be.
     """
 
     method: str
+    clear: Callable[[], Awaitable[None]] | None = None
     status: int | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     patience: float | None = None

@@ -7,7 +7,7 @@ import difflib
 import functools
 import logging
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Self
@@ -65,7 +65,9 @@ class Venue:
     """One venue and account. Methods are called by ccxt's names, as `fetch_order_book`; every error is a SourceError.
 
     `session` stays its owner's. With `base_url` everything goes to BASE/<original host>/<path>. `rate_limit_share` of the
-    venue's limit is more than 0 and at most 1. `options` are ccxt's. Must be made where an event loop runs, and closed.
+    venue's limit is more than 0 and at most 1; `reserved` of it is left to what takes effect (`act`). With `spread` requests
+    are also kept apart in time by ccxt; without it the share alone bounds them. `options` are ccxt's. Must be made where an
+    event loop runs, and closed.
     """
 
     def __init__(
@@ -76,6 +78,8 @@ class Venue:
         base_url: str | None = None,
         credentials: Credentials | None = None,
         rate_limit_share: float = 1.0,
+        reserved: float = 0.0,
+        spread: bool = True,
         observer: Observer | None = None,
         options: Mapping[str, Any] | None = None,
         clock: Callable[[], float] = time.time,
@@ -86,11 +90,12 @@ class Venue:
             kind().rateLimit / 1000,
             rate_limit_share,
             by_the_minute=exchange_id in BY_THE_MINUTE,
+            reserved=reserved,
             waited=told.waited,
             clock=clock,
         )
         self._gate = Gate(session, base_url, self._budget, clock)
-        self._wire = Wire(exchange_id, self._gate, told, self.markets, self._budget)
+        self._wire = Wire(exchange_id, self._gate, told, self.markets, self._budget, spread)
         secrets = {} if credentials is None else credentials.revealed()
         self._config = {**secrets, "options": dict(options or {})}
         self._exchange = exchange(self._wire, self._config)
@@ -132,8 +137,16 @@ class Venue:
 
         Waits while our share of the venue's limit is used up, and fails at once while the venue wants to be left alone.
         """
-        asked = self._method(method)
-        call = Call(method)
+        return await self._called(Call(method), *args, **named)
+
+    async def act(self, clear: Callable[[], Awaitable[None]], method: str, *args: Any, **named: Any) -> Any:
+        """As `call`, for what takes effect at the venue: with what is reserved, and with `clear` awaited when all else is done,
+        right before a request is sent. What that raises is passed on, and then it is not sent.
+        """
+        return await self._called(Call(method, clear), *args, **named)
+
+    async def _called(self, call: Call, *args: Any, **named: Any) -> Any:
+        asked = self._method(call.method)
         token = CALL.set(call)
         try:
             return await asked(*args, **named)

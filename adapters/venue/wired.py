@@ -61,6 +61,7 @@ class Wire:
     observer: Observer
     markets: Callable[[], Any]
     budget: Budget
+    spread: bool = True
     timers: list[asyncio.TimerHandle] = field(default_factory=list)
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
@@ -89,19 +90,27 @@ class Wired(_ANY):  # type: ignore[misc]
 
         One at a time: those who have given up in ccxt's own queue are served there as if they still waited, before all others.
         """
+        if self.wire.spread:
+            await self._spread(cost)
+        if spending := _SPENDING.get():
+            call = CALL.get()
+            urgent = call is not None and call.clear is not None
+            await spending.enter_async_context(self.wire.budget.spend(float(cost or 0.0), urgent=urgent))
+
+    async def _spread(self, cost: Any) -> None:
         began = time.monotonic()
         try:
             async with self.wire.turn:
                 await super().throttle(cost)
         finally:
             self.wire.observer.waited(time.monotonic() - began)
-        if spending := _SPENDING.get():
-            await spending.enter_async_context(self.wire.budget.spend(float(cost or 0.0)))
 
     async def fetch(self, url: Any, method: Any = "GET", headers: Any = None, body: Any = None) -> Any:
         """One request over the wire; the observer is told of it, and the venue left alone where it asks for that."""
         call = CALL.get() or Call("background")
         call.forget()
+        if call.clear:
+            await call.clear()
         began = time.perf_counter()
         error: SourceError | None = SourceError(Reason.INTERNAL, "not brought to its end")
         try:

@@ -1,12 +1,14 @@
 """`python -m demo.engine --port 8000 --venue binance=BTC/USDT,ETH/USDT`: the demo's trading engine as a process.
 
-ENGINE_TOKEN in the environment is the token that it wants; without it everybody on this machine is let in.
+ENGINE_TOKEN in the environment is the token that it wants; without it everybody on this machine is let in. With `--trades` it has
+orders at that venue while it quotes there, by VENUE_KEY and VENUE_SECRET of the environment.
 """
 
 import argparse
 import asyncio
 import contextlib
 import os
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 from .server import Server
@@ -22,10 +24,26 @@ def _markets(text: str) -> tuple[str, tuple[str, ...]]:
     return venue, tuple(symbols.split(","))
 
 
+def _place(text: str) -> tuple[str, str, str]:
+    name, named, rest = text.partition("=")
+    exchange, at, url = rest.partition("@")
+    if not named or not at or not url.startswith("http"):
+        raise argparse.ArgumentTypeError("expected NAME=EXCHANGE@URL")
+    return name, exchange, url
+
+
 async def _serve(options: argparse.Namespace) -> None:
     engine = Engine(dict(options.venue or MARKETS.items()), file=options.state)
-    async with Server(engine, port=options.port, token=os.environ.get("ENGINE_TOKEN", "")) as server:
+    async with AsyncExitStack() as stack:
+        server = await stack.enter_async_context(
+            Server(engine, port=options.port, token=os.environ.get("ENGINE_TOKEN", ""))
+        )
         print(f"engine: {server.url}", flush=True)
+        for place in options.trades or ():
+            from .quoter import Place, quoting  # noqa: PLC0415 - loads ccxt
+
+            keys = os.environ["VENUE_KEY"], os.environ["VENUE_SECRET"]
+            await stack.enter_async_context(quoting(engine, Place(*place), *keys))
         await server.wait()
 
 
@@ -34,6 +52,13 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=0, help="port on 127.0.0.1")
     parser.add_argument("--venue", action="append", type=_markets, metavar="NAME=SYMBOL,…", help="where it quotes")
     parser.add_argument("--state", type=Path, help="file in which all that it was told outlives it")
+    parser.add_argument(
+        "--trades",
+        action="append",
+        type=_place,
+        metavar="NAME=EXCHANGE@URL",
+        help="where it has orders while it quotes",
+    )
     options = parser.parse_args()
     with contextlib.suppress(KeyboardInterrupt):
         asyncio.run(_serve(options))

@@ -11,7 +11,7 @@
     exchange.py  all markets and accounts of one venue, its clock, and the faults that are switched on
     wire.py      what a protocol is to the server
     binance/     Binance spot and USD-M futures, over HTTP and WebSocket
-    kraken/      Kraken spot's public market data, over HTTP and WebSocket
+    kraken/      Kraken spot, over HTTP and WebSocket
     build.py     which venues there are
     server.py    one port for several venues: BASE/<venue>/<original host>/<original path>, and the switches
 

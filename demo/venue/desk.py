@@ -1,5 +1,6 @@
 """The orders of accounts: placed, triggered, filled, cancelled. What they cost is a matter of `Money`."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -46,7 +47,8 @@ class Fill(NamedTuple):
 class Ticket:
     """An order of an account. `kind` is the protocol's name of its type; with a `stop`, it waits until the price is there.
 
-    `rises` says whether it waits for the price to rise to the stop, or to fall to it.
+    `rises` says whether it waits for the price to rise to the stop, or to fall to it; `closes` that it takes the whole of a
+    position, whatever that is when the price is there.
     """
 
     account: str
@@ -57,6 +59,7 @@ class Ticket:
     placed: int
     stop: int | None = None
     rises: bool = False
+    closes: bool = False
     waiting: bool = False
     updated: int = 0
     fills: list[Fill] = field(default_factory=list)
@@ -102,6 +105,8 @@ class Desk:
         self._open: dict[Number, Ticket] = {}
         self._closed: dict[Number, Ticket] = {}
         self._of: dict[Order, Ticket] = {}
+        self.cancelled: Counter[Number] = Counter()
+        """How often each order was cancelled."""
 
     def place(self, ticket: Ticket) -> None:
         """RefusalError where the client id is taken, the money is short, the stop is reached or the market is halted."""
@@ -124,14 +129,30 @@ class Desk:
             raise RefusalError("would_take")
 
     def cancel(self, ticket: Ticket, stamp: int) -> None:
-        """What waits and what rests alike; RefusalError where it is not open any more."""
+        """What waits and what rests alike; RefusalError where it is not open any more, or can not be cancelled."""
         if not ticket.open:
             raise RefusalError("unknown")
+        if ticket.market.stuck:
+            raise RefusalError("stuck")
         if ticket.waiting:
             ticket.order.state = State.CANCELED
         else:
+            self._race(ticket, stamp)
             ticket.market.cancel(ticket.order.id)
+        self.cancelled[_number(ticket)] += 1
         self._close(ticket, stamp)
+
+    def cancel_all(self, tickets: Iterable[Ticket], stamp: int) -> list[Ticket]:
+        """Those that could be cancelled."""
+        free = [ticket for ticket in tickets if not ticket.market.stuck]
+        for ticket in free:
+            self.cancel(ticket, stamp)
+        return free
+
+    def _race(self, ticket: Ticket, stamp: int) -> None:
+        if ticket.market.raced:
+            ticket.market.race(ticket.order, stamp)
+            self._settle(ticket.market, stamp)
 
     def find(self, account: str, market: Market, order_id: int | None, client_id: str | None) -> Ticket:
         """By either id, the latest first; RefusalError where there is none."""

@@ -204,6 +204,13 @@ class Book:
         order.state = State.CANCELED
         return Outcome((), self._as_they_are({(order.side, self._leave(order))}))
 
+    def hit(self, maker: Order, taker: Order) -> Outcome:
+        """A trade with one resting order, whatever has priority over it: for faults alone."""
+        if maker.price is None or maker.id not in self._resting:
+            raise ValueError(f"order {maker.id} does not rest")
+        trade = self._trade(taker, maker, maker.price)
+        return Outcome([trade], self._as_they_are({(maker.side, maker.price)}))
+
     def available(self, order: Order) -> int:
         """How much of `order` could trade now, its owner's own orders left out; never more than its quantity."""
         found = 0

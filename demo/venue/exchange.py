@@ -99,6 +99,9 @@ class Exchange:
         return [market for market in self.markets() if scope.symbol in (None, market.name)]
 
 
+_FLAGS = {Fault.HALT: "halted", Fault.STUCK: "stuck", Fault.RACED: "raced"}
+
+
 def _switch(market: Market, fault: Fault, scope: Scope, *, on: bool) -> None:
     """What a fault does to the market itself; the others are seen to where messages are made."""
     match fault:
@@ -116,9 +119,9 @@ def _switch(market: Market, fault: Fault, scope: Scope, *, on: bool) -> None:
             market.crash(1 - scope.ratio if on else 1.0)
         case Fault.TICK_SIZE:
             market.coarsen(on=on)
-        case Fault.HALT:
-            market.halted = on
         case Fault.DELISTED:
             market.listed = not on
+        case Fault.HALT | Fault.STUCK | Fault.RACED:
+            setattr(market, _FLAGS[fault], on)
         case _:
             pass

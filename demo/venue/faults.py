@@ -34,6 +34,11 @@ class Fault(StrEnum):
     BAN = "ban"  # 418 with `patience` seconds as Retry-After
     CLOCK_SKEW = "clock_skew"  # the venue's clock is `seconds` ahead of ours, or behind by a negative number
     WITHDRAWALS_SUSPENDED = "withdrawals_suspended"  # of `currency` on `network`, or on all
+    # of orders and keys
+    LOST_REPLY = "lost_reply"  # what changes something takes effect, and then the connection is cut
+    STUCK = "stuck"  # orders of the symbol can not be cancelled
+    RACED = "raced"  # half of an order is filled right before it is cancelled
+    KEY_REFUSED = "key_refused"  # no key is accepted, as from an address that is not allowed
 
 
 class UnknownError(ValueError):

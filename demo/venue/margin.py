@@ -58,7 +58,7 @@ class MarginMoney:
         held = self.position(ticket.account, ticket.market).lots * -ticket.order.side
         if held <= 0:
             return False
-        ticket.order.quantity = ticket.order.remaining = min(ticket.order.quantity, held)
+        ticket.order.quantity = ticket.order.remaining = held if ticket.closes else min(ticket.order.quantity, held)
         return True
 
     def settle(self, ticket: Ticket, fill: Fill) -> Decimal:

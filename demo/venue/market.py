@@ -87,6 +87,8 @@ class Market:
         self.name = listing.name
         self.halted = False
         self.listed = True
+        self.stuck = False  # nothing can be cancelled
+        self.raced = False  # half of what is cancelled is filled before
         self.ids = itertools.count(after + 1)
         self.prints: deque[Print] = deque(maxlen=_KEPT)
         self.candles: deque[Candle] = deque(maxlen=_DAY)
@@ -152,6 +154,14 @@ class Market:
         if gone := self.book.cancel(order_id):
             self._publish(gone.changed)
         return gone
+
+    def race(self, order: Order, stamp: int) -> None:
+        """Half of a resting order is filled, whatever stands before it: somebody was faster than its cancellation."""
+        if order.id in self.book and (quantity := order.remaining // 2):
+            outcome = self.book.hit(order, Order(next(self.ids), order.side.other, order.price, quantity))
+            for trade in outcome.trades:
+                self._record(trade, stamp)
+            self._publish(outcome.changed)
 
     def day(self, now: int) -> Candle | None:
         """The 24 hours before `now`, in ms, or what there is of them; None before the first trade."""

@@ -8,12 +8,15 @@ Where only one venue has a host, BASE/<original host>/… serves as well. Faults
 
 import asyncio
 import contextlib
+from collections import Counter
 from collections.abc import Iterable
+from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
 from aiohttp import WSCloseCode, WSMsgType, web
 
+from .exchange import Exchange
 from .faults import Fault, Scope, UnknownError
 from .market import STEP
 from .wire import Answer, Dialect, Line, Question
@@ -100,6 +103,8 @@ class Server:
             return await self._converse(request, venue, question)
         exchange.advance()
         answer = _spoiled(venue, venue.answer(question))
+        if answer.changes and exchange.on(Fault.LOST_REPLY) and request.transport:
+            request.transport.abort()
         return web.Response(
             status=answer.status, body=answer.body, headers=answer.headers, content_type=answer.content_type
         )
@@ -160,6 +165,7 @@ class Server:
             "hosts": sorted(venue.hosts),
             "symbols": [market.name for market in exchange.markets()],
             "weights": limits,
+            "orders": _orders(exchange),
             "sockets": sum(name == exchange.name for name in self._sockets.values()),
             "faults": {fault: vars(scope) for fault, scope in exchange.faults.items()},
         }
@@ -184,6 +190,15 @@ class Server:
         if (name := request.match_info["venue"]) not in self.venues:
             raise web.HTTPNotFound(text=f"no venue {name}; venues: {', '.join(self.venues)}\n")
         return self.venues[name]
+
+
+def _orders(exchange: Exchange) -> dict[str, dict[str, int]]:
+    """How many orders each account has open, by symbol."""
+    desks = {id(segment.desk): segment.desk for segment in exchange.segments.values()}.values()
+    return {
+        account.name: Counter(each.market.name for desk in desks for each in desk.open_of(account.name))
+        for account in exchange.accounts.values()
+    }
 
 
 async def _send(venue: Dialect, line: Line, socket: web.WebSocketResponse) -> None:
@@ -214,7 +229,7 @@ def _spoiled_text(venue: Dialect, text: str) -> str:
 def _spoiled(venue: Dialect, answer: Answer) -> Answer:
     """An answer over HTTP that says 200 and means nothing, where such a fault is set."""
     if venue.exchange.on(Fault.GARBAGE):
-        return Answer(200, _PAGE.encode(), content_type="text/html")
+        return replace(answer, status=200, body=_PAGE.encode(), headers={}, content_type="text/html")
     if venue.exchange.on(Fault.TRUNCATED):
-        return Answer(answer.status, answer.body[: len(answer.body) // 2], answer.headers, answer.content_type)
+        return replace(answer, body=answer.body[: len(answer.body) // 2])
     return answer

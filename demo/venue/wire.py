@@ -33,10 +33,13 @@ class Question:
 
 @dataclass(frozen=True)
 class Answer:
+    """`changes` says that the question was to change something, whether or not it did."""
+
     status: int
     body: bytes
     headers: Mapping[str, str] = field(default_factory=dict)
     content_type: str = "application/json"
+    changes: bool = False
 
     @classmethod
     def json(cls, told: Json, status: int = 200, headers: Mapping[str, str] | None = None) -> "Answer":

@@ -16,16 +16,22 @@ a body.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from functools import cache
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from occ import plugins
 from occ.config import Model
 from occ.errors import OccError
+from receiver import clock
 from receiver.outgoing import Target
+from receiver.prometheus import Prometheus
 from receiver.why import Why
+
+if TYPE_CHECKING:
+    from receiver.trading import Venue
 
 CONTRACT = ("Options", "keys", "plan", "execute", "reconcile", "verify")
 
@@ -34,6 +40,8 @@ class Applied(StrEnum):
     """Whether a side effect took place."""
 
     APPLIED = "applied"
+    PARTLY = "partly"
+    """Some of it did, and the rest will not."""
     NOT_APPLIED = "not_applied"
     UNCLEAR = "unclear"
 
@@ -102,11 +110,22 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What executors may use: the targets of actions.yml by name."""
+    """What executors may use: the targets of actions.yml, the Prometheus that tells what is so, the venues of receiver.yml.
 
-    targets: Mapping[str, Target]
+    A part that is not configured is not there; an executor that needs it says so when it plans. `now` tells the instant.
+    """
+
+    targets: Mapping[str, Target] = field(default_factory=dict)
+    prometheus: Prometheus | None = None
+    venues: Mapping[str, Venue] = field(default_factory=dict)
+    now: Callable[[], int] = clock.now
+
+    def to(self, targets: Mapping[str, Target]) -> Surroundings:
+        """The same, with these targets."""
+        return replace(self, targets=targets)
 
 
+@cache
 def executors() -> Mapping[str, ModuleType]:
-    """All executors by name."""
+    """All executors by name. The folder is looked at once."""
     return plugins.load(__import__(__name__, fromlist=["*"]), CONTRACT)

@@ -8,7 +8,8 @@ status that says so. All else may have been applied or not; then the target is a
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, cast
+from collections.abc import Awaitable
+from typing import Annotated, Any, Literal, TypeVar, cast
 from urllib.parse import quote
 
 from pydantic import Field
@@ -18,6 +19,8 @@ from receiver import fill
 from receiver.actions import Applied, Attempt, Result, Step, StepPlan, Surroundings, TooLate, Unfit
 from receiver.outgoing import Call, Line, NoAnswer, NotSent, Target, ask, line
 from receiver.why import Why
+
+T = TypeVar("T")
 
 _UNDECIDED = frozenset({408, 409, 499})
 """Refusals that do not say that nothing was done: too slow, the same key is being worked on, a proxy's client has left."""
@@ -127,6 +130,18 @@ async def effect(way: Line, call: Call, attempt: Attempt, expected: int) -> Resu
     except NoAnswer as failure:
         return Result(Applied.UNCLEAR, Why.UNCLEAR, {"said": str(failure)})
     return _judged(status, expected)
+
+
+async def before(question: Awaitable[T], attempt: Attempt) -> T | Result:
+    """What is asked before anything takes effect; where it is not answered, why nothing did."""
+    try:
+        return await question
+    except TooLate as late:
+        return Result(Applied.NOT_APPLIED, late.why)
+    except NotSent as failure:
+        return not_sent(failure, attempt)
+    except NoAnswer as error:
+        return Result(Applied.NOT_APPLIED, Why.UNREACHABLE, {"said": str(error)})
 
 
 def not_sent(failure: NotSent, attempt: Attempt) -> Result:

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 from aiohttp import web
-from sqlalchemy import Engine
 
-from . import acting, logins, records
+from . import acting, automation, incidents, logins, notifying, records, standing
 from .openapi import document
-from .operations import BASE, AnyOperation, People
+from .operations import BASE, AnyOperation
 from .server import Server, wrong_method
 
-OPERATIONS: tuple[AnyOperation, ...] = (*logins.OPERATIONS, *records.OPERATIONS, *acting.OPERATIONS)
+OPERATIONS: tuple[AnyOperation, ...] = (
+    *logins.OPERATIONS,
+    *standing.OPERATIONS,
+    *records.OPERATIONS,
+    *acting.OPERATIONS,
+    *automation.OPERATIONS,
+    *incidents.OPERATIONS,
+    *notifying.OPERATIONS,
+)
 """Everything that the API can be asked, but for its own description."""
 
 
-def routes(reading: Engine, people: People | None) -> list[web.RouteDef]:
+def routes(server: Server) -> list[web.RouteDef]:
     """The API's routes. Without people whoever reaches them may read the alerts, and nobody anything else."""
     described = web.json_response(document(OPERATIONS)).body
 
@@ -23,4 +30,4 @@ def routes(reading: Engine, people: People | None) -> list[web.RouteDef]:
 
     path = f"{BASE}/openapi.json"
     own = [web.get(path, openapi), web.route("*", path, wrong_method(["GET"]))]
-    return [*own, *Server(reading, people).routes(OPERATIONS)]
+    return [*own, *server.routes(OPERATIONS)]

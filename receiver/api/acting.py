@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from receiver import catalogue, freezes, parameters, queries, requests
+from receiver import catalogue, entitlements, freezes, parameters, queries, requests, rulings
 from receiver import policy as policies
 from receiver.canonical import digits
 from receiver.clock import rfc3339
@@ -103,7 +103,7 @@ def _clauses(found: Iterable[policies.Clause]) -> tuple[Clause, ...]:
 
 async def plan(call: Call[PlanWanted, Nothing]) -> Request:
     wanted = call.body
-    return _request(
+    return request_of(
         await call.people.desk.plan(
             call.session.person,
             wanted.action,
@@ -117,8 +117,9 @@ async def plan(call: Call[PlanWanted, Nothing]) -> Request:
 
 
 async def list_requests(call: Call[Nothing, RequestsAsked]) -> Requests:
-    found = await call.people.desk.requests(call.query.limit, call.query.state)
-    return Requests(requests=tuple(map(_request, found)))
+    asked = call.query
+    found = await call.people.desk.requests(asked.limit, asked.state, asked.before)
+    return Requests(requests=tuple(map(request_of, found)))
 
 
 async def request(call: Call[Nothing, Nothing]) -> Whole:
@@ -130,14 +131,16 @@ async def request(call: Call[Nothing, Nothing]) -> Whole:
     rule = policy.rule(found.action)
     given = [Approval(each.person, each.roles) for each in decisions if each.kind is Verdict.APPROVE]
     missing = policy.missing(rule, found.person, given) if rule else ()
+    approvers = policy.approvers(rule, found.person, given) if rule else ()
     return Whole(
-        request=_request(found),
+        request=request_of(found),
         plan=orjson.loads(found.plan),
         evidence=found.evidence,
         decisions=tuple(map(_decided, decisions)),
         effects=tuple(map(_effect, await desk.effects(id_))),
         missing=_clauses(missing),
-        approvers=policy.approvers(rule, found.person, given) if rule else (),
+        approvers=approvers,
+        may=dict(entitlements.of_request(desk.rules.current, found, decisions, approvers, desk.rules.around.now())),
     )
 
 
@@ -147,30 +150,30 @@ def _whose(call: Call[Any, Any]) -> tuple[Person, str]:
 
 
 async def submit(call: Call[Submission, Nothing]) -> Request:
-    return _request(await call.people.desk.submit(*_whose(call), call.body.plan_hash))
+    return request_of(await call.people.desk.submit(*_whose(call), call.body.plan_hash))
 
 
 async def approve(call: Call[Decision, Nothing]) -> Request:
-    return _request(await call.people.desk.approve(*_whose(call), call.body.plan_hash, call.body.reason))
+    return request_of(await call.people.desk.approve(*_whose(call), call.body.plan_hash, call.body.reason))
 
 
 async def reject(call: Call[Decision, Nothing]) -> Request:
-    return _request(await call.people.desk.reject(*_whose(call), call.body.plan_hash, call.body.reason))
+    return request_of(await call.people.desk.reject(*_whose(call), call.body.plan_hash, call.body.reason))
 
 
 async def cancel(call: Call[Words, Nothing]) -> Request:
-    return _request(await call.people.desk.cancel(*_whose(call), call.body.reason))
+    return request_of(await call.people.desk.cancel(*_whose(call), call.body.reason))
 
 
 async def review(call: Call[Words, Nothing]) -> Request:
-    return _request(await call.people.desk.review(*_whose(call), call.body.reason))
+    return request_of(await call.people.desk.review(*_whose(call), call.body.reason))
 
 
 async def release(call: Call[Release, Nothing]) -> Request:
-    return _request(await call.people.desk.release(*_whose(call), call.body.applied, call.body.reason))
+    return request_of(await call.people.desk.release(*_whose(call), call.body.applied, call.body.reason))
 
 
-def _request(found: requests.Request) -> Request:
+def request_of(found: requests.Request) -> Request:
     return Request(
         id=found.id,
         action=found.action,
@@ -219,7 +222,14 @@ def _instant(instant: int | None) -> str | None:
 
 
 async def list_freezes(call: Call[Nothing, Nothing]) -> Freezes:
-    return Freezes(freezes=tuple([await _freeze(call, found) for found in await call.people.desk.freezes()]))
+    desk = call.people.desk
+    book = desk.rules.current
+    return Freezes(
+        freezes=tuple([await _freeze(call, found) for found in await desk.freezes()]),
+        outside=desk.outside(),
+        may=entitlements.to_freeze(book.policy),
+        names={scope.value: tuple(rulings.names(book, scope)) for scope in freezes.Scope},
+    )
 
 
 async def freeze(call: Call[FreezeWanted, Nothing]) -> Freeze:
@@ -248,6 +258,7 @@ async def _freeze(call: Call[Any, Nothing], found: freezes.Freeze) -> Freeze:
         lifted_at=_instant(found.lifted_at),
         unfreezes=tuple(map(_decided, said)),
         missing=_clauses(missing),
+        may=entitlements.to_unfreeze(desk.rules.current.policy, found, (each.person for each in said)),
     )
 
 

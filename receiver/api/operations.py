@@ -12,6 +12,8 @@ from sqlalchemy import Engine
 from receiver.audit.checkpoints import Checkpoints
 from receiver.desk import Desk
 from receiver.doors import Doors, Visitor
+from receiver.incidents.room import Room
+from receiver.notifying import Dispatcher
 from receiver.sessions import Session
 
 from .shapes import Shape
@@ -21,6 +23,7 @@ BASE = "/api/v1"
 PATH_PATTERNS: Mapping[str, str] = {
     "id": "[0-9a-f]{16}",
     "episode": "[1-9][0-9]{0,17}",
+    "fingerprint": "[0-9a-f]{16}",
     "action": "[A-Za-z0-9][A-Za-z0-9_.-]{0,62}",
 }
 """What may stand in a path in the place of `{…}`; anything else is not found."""
@@ -41,6 +44,8 @@ class People:
     doors: Doors
     desk: Desk
     checkpoints: Checkpoints
+    room: Room
+    dispatcher: Dispatcher
 
 
 @dataclass(frozen=True, slots=True)

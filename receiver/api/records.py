@@ -1,4 +1,4 @@
-"""Alerts, the audit, and what people must be told: what is read from the database and belongs to nobody."""
+"""Alerts and the audit: what is read from the database and belongs to nobody."""
 
 from __future__ import annotations
 
@@ -32,9 +32,6 @@ from .shapes import (
     Episode,
     Episodes,
     EpisodesAsked,
-    Outbox,
-    OutboxAsked,
-    Told,
 )
 
 log = logging.getLogger(__name__)
@@ -96,8 +93,8 @@ def episode_of(row: EpisodeRow) -> Episode:
 
 async def audit(call: Call[Nothing, AuditAsked]) -> Audited:
     asked = call.query
-    _note(call, f"after {asked.after}")
-    rows = await read(call, functools.partial(_entries, after=asked.after, limit=asked.limit))
+    _note(call, f"after {asked.after}" if asked.before is None else f"before {asked.before or 'its end'}")
+    rows = await read(call, functools.partial(_asked, asked=asked))
     entries = (
         Entry(seq=row.seq, hash=row.hash, subject=row.subject, record=_record(row.seq, row.bytes)) for row in rows
     )
@@ -136,6 +133,17 @@ def _record(seq: int, raw: bytes) -> dict[str, Any]:
     return found
 
 
+def _asked(connection: Connection, *, asked: AuditAsked) -> list[Any]:
+    table = schema.audit
+    query = select(table).where(table.c.seq > asked.after).limit(asked.limit)
+    if asked.subject is not None:
+        query = query.where(table.c.subject == asked.subject)
+    if asked.before:
+        query = query.where(table.c.seq < asked.before)
+    order = table.c.seq if asked.before is None else table.c.seq.desc()
+    return list(connection.execute(query.order_by(order)))
+
+
 def _entries(connection: Connection, *, after: int, limit: int) -> list[Any]:
     query = select(schema.audit).where(schema.audit.c.seq > after).order_by(schema.audit.c.seq).limit(limit)
     return list(connection.execute(query))
@@ -167,34 +175,12 @@ def _note(call: Call[Any, Any], what: str) -> None:
     log.info("%s reads the audit, %s", call.session.person.id, what)
 
 
-async def outbox(call: Call[Nothing, OutboxAsked]) -> Outbox:
-    box = schema.outbox
-    query = select(box).order_by(box.c.id.desc()).limit(call.query.limit)
-    rows = await read(call, lambda connection: connection.execute(query).all())
-    return Outbox(
-        outbox=tuple(
-            Told(
-                id=row.id,
-                kind=row.kind,
-                severity=row.severity,
-                subject=row.subject,
-                text=row.text,
-                created_at=rfc3339(row.created_at),
-                attempts=row.attempts,
-                delivered_at=None if row.delivered_at is None else rfc3339(row.delivered_at),
-            )
-            for row in rows
-        )
-    )
-
-
 OPERATIONS: tuple[AnyOperation, ...] = (
     Operation("episodes", "GET", "/episodes", "Episodes of alerts, the newest first", episodes, Episodes,
               asks=EpisodesAsked, open=True),
     Operation("episode", "GET", "/episodes/{episode}", "One episode", episode, Episode, open=True),
-    Operation("audit", "GET", "/audit", "Entries of the audit, the oldest first", audit, Audited, asks=AuditAsked),
+    Operation("audit", "GET", "/audit", "Entries of the audit", audit, Audited, asks=AuditAsked),
     Operation("audit_export", "GET", "/audit/export", "The whole audit, verbatim, a record on each line", export, JSON_LINES),
     Operation("checkpoints", "GET", "/audit/checkpoints", "Signed checkpoints, the newest first", checkpoints, Checkpoints,
               asks=CheckpointsAsked),
-    Operation("outbox", "GET", "/outbox", "What people must be told, the newest first", outbox, Outbox, asks=OutboxAsked),
 )  # fmt: skip

@@ -7,8 +7,8 @@ import json
 import logging
 import re
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
 from typing import Any
 
 import orjson
@@ -19,7 +19,7 @@ from sqlalchemy import Engine
 from receiver.audit.seal import Forged
 from receiver.catalogue import BadParameters
 from receiver.desk import Refusal
-from receiver.doors import Doors, Visitor
+from receiver.doors import Visitor
 from receiver.life import Impossible
 from receiver.requests import NotFound
 from receiver.why import Why
@@ -67,7 +67,7 @@ class Server:
 
     def __init__(self, reading: Engine, people: People | None) -> None:
         self._reading = reading
-        self._people = people
+        self.people = people
         self._turns = Turns()
 
     def routes(self, operations: Iterable[AnyOperation]) -> list[web.RouteDef]:
@@ -92,56 +92,91 @@ class Server:
 
         return handler
 
+    async def ask(
+        self,
+        operation: AnyOperation,
+        request: web.Request,
+        visitor: Visitor | None,
+        *,
+        path: Mapping[str, str],
+        query: Mapping[str, Any],
+        body: Mapping[str, Any],
+    ) -> Any:
+        """What the operation answers where a page of ours asks, for a visitor who has been recognised; values are strings.
+
+        Raises Failure, whatever went wrong.
+        """
+        try:
+            self._let(operation, visitor)
+            async with self._turn(visitor):
+                _in_place(path)
+                asked, sent = _strings(operation.asks, query, "query"), _strings(operation.takes, body, "form")
+                return await operation.handler(Call(self._reading, self.people, visitor, sent, asked, path, request))
+        except Failure:
+            raise
+        except Exception as error:  # noqa: BLE001 - as for a request over HTTP: every failure is answered, and none lost
+            raise _failure(error, operation) from None
+
     async def _answer(self, operation: AnyOperation, request: web.Request) -> web.StreamResponse:
         visitor = await self._visitor(operation, request)
-        if visitor is None:  # logins have bounds of their own
-            return await self._handled(operation, request, visitor)
-        async with self._turns.turn(visitor.session.person.id):
-            return await self._handled(operation, request, visitor)
-
-    async def _handled(
-        self, operation: AnyOperation, request: web.Request, visitor: Visitor | None
-    ) -> web.StreamResponse:
-        for name, value in request.match_info.items():
-            if not re.fullmatch(PATH_PATTERNS[name], value):
-                raise Failure(Why.NOT_FOUND)
-        query, body = _query(operation, request), await _body(operation, request)
-        call = Call(self._reading, self._people, visitor, body, query, dict(request.match_info), request)
-        answer = await operation.handler(call)
+        async with self._turn(visitor):
+            path = dict(request.match_info)
+            _in_place(path)
+            query, body = _query(operation, request), await _body(operation, request)
+            answer = await operation.handler(Call(self._reading, self.people, visitor, body, query, path, request))
         return answer if isinstance(answer, web.StreamResponse) else _json(answer, operation.status)
+
+    def _turn(self, visitor: Visitor | None) -> AbstractAsyncContextManager[None]:
+        """Logins have bounds of their own."""
+        return nullcontext() if visitor is None else self._turns.turn(visitor.session.person.id)
 
     async def _visitor(self, operation: AnyOperation, request: web.Request) -> Visitor | None:
         """Who sent it. Raises Failure where nobody, or not this person, may."""
-        if self._people is None:
-            if operation.open:
-                return None
-            raise Failure(Why.UNAVAILABLE, "this receiver has no policy: it takes alerts in, and nobody can log in")
-        if operation.public:
-            return None
-        visitor = await self._people.doors.visitor(request)
-        if visitor is None:
-            raise Failure(Why.NOT_AUTHENTICATED, headers={"WWW-Authenticate": 'Bearer realm="occ"'})
-        if operation.changes and visitor.by_cookie:
-            _prove(self._people.doors, visitor, request)
+        visitor = None
+        if self.people is not None and not operation.public:
+            visitor = await self.people.doors.visitor(request)
+        self._let(operation, visitor)
+        if visitor is not None and operation.changes:
+            self.prove(visitor, request, request.headers.get(PROOF, ""))
         return visitor
 
+    def _let(self, operation: AnyOperation, visitor: Visitor | None) -> None:
+        """Raises Failure where nobody, or nobody who is not logged in, may ask for it."""
+        if self.people is None:
+            if not operation.open:
+                message = "this receiver has no policy: it takes alerts in, and nobody can log in"
+                raise Failure(Why.UNAVAILABLE, message)
+        elif visitor is None and not operation.public:
+            raise Failure(Why.NOT_AUTHENTICATED, headers={"WWW-Authenticate": 'Bearer realm="occ"'})
 
-def _prove(doors: Doors, visitor: Visitor, request: web.Request) -> None:
-    """A browser sends its cookie along with whatever any page makes it send."""
-    if not doors.ours(request):
-        raise Failure(Why.NOT_PERMITTED, "no page of this server sent it: the Origin is another, or none")
-    if not visitor.proves(request.headers.get(PROOF, "")):
-        raise Failure(Why.NOT_PERMITTED, f"no page of this session sent it: {PROOF} is missing or wrong")
+    def prove(self, visitor: Visitor, request: web.Request, given: str) -> None:
+        """A browser sends its cookie along with whatever any page makes it send: raises Failure unless one of ours did."""
+        if self.people is None or not visitor.by_cookie:
+            return
+        if not self.people.doors.ours(request):
+            raise Failure(Why.NOT_PERMITTED, "no page of this server sent it: the Origin is another, or none")
+        if not visitor.proves(given):
+            raise Failure(Why.NOT_PERMITTED, f"no page of this session sent it: {PROOF} is missing or wrong")
+
+
+def _in_place(path: Mapping[str, str]) -> None:
+    """Raises Failure for what can stand in no path of ours."""
+    if not all(re.fullmatch(PATH_PATTERNS[name], value) for name, value in path.items()):
+        raise Failure(Why.NOT_FOUND)
+
+
+def _strings(shape: type[Shape], given: Mapping[str, Any], part: str) -> Shape:
+    try:
+        return shape.model_validate_strings(dict(given))
+    except ValidationError as error:
+        raise Failure(Why.MALFORMED, _said(error, part)) from None
 
 
 def _query(operation: AnyOperation, request: web.Request) -> Shape:
     given = request.query
     if len(set(given)) != len(given):
         raise Failure(Why.MALFORMED, "query: a name stands twice")
-    try:
-        return operation.asks.model_validate_strings(dict(given))
-    except ValidationError as error:
-        raise Failure(Why.MALFORMED, _said(error, "query")) from None
+    return _strings(operation.asks, given, "query")
 
 
 async def _body(operation: AnyOperation, request: web.Request) -> Shape:

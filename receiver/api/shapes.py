@@ -223,8 +223,11 @@ class Release(Shape):
 
 
 class RequestsAsked(Shape):
+    """`before` is the id of a request: those that follow it in the list."""
+
     limit: Limit = 100
     state: State | None = None
+    before: Id | None = None
 
 
 class Request(Shape):
@@ -279,7 +282,8 @@ class Effect(Shape):
 class Whole(Shape):
     """A request with its plan. `plan` is what `plan_hash` is of; `evidence` is what was seen beside it, step by step.
 
-    `missing` are the clauses that still want approvals, `approvers` the people who could give one.
+    `missing` are the clauses that still want approvals, `approvers` the people who could give one. `may` has the people who may
+    do something with it as it stands, by the name of the operation: submit, approve, reject, cancel, review, release.
     """
 
     request: Request
@@ -289,6 +293,7 @@ class Whole(Shape):
     effects: tuple[Effect, ...]
     missing: tuple[Clause, ...]
     approvers: tuple[str, ...]
+    may: dict[str, tuple[str, ...]]
 
 
 # --- freezes ----------------------------------------------------------------------------------------------------------
@@ -303,7 +308,7 @@ class FreezeWanted(Shape):
 
 
 class Freeze(Shape):
-    """Stands until `lifted_at`. `unfreezes` is who has said that it may end, `missing` who must say so yet."""
+    """Stands until `lifted_at`. `unfreezes` is who has said that it may end, `missing` who must say so yet, `may` who could."""
 
     id: Id
     scope: str
@@ -314,19 +319,33 @@ class Freeze(Shape):
     lifted_at: Instant | None
     unfreezes: tuple[Decided, ...]
     missing: tuple[Clause, ...]
+    may: tuple[str, ...]
 
 
 class Freezes(Shape):
+    """`outside` is what freezes everything beside them: a file, or the environment; null where nothing does.
+
+    `may` has the people who may freeze, `names` what there is to freeze of each scope.
+    """
+
     freezes: tuple[Freeze, ...]
+    outside: str | None
+    may: tuple[str, ...]
+    names: dict[str, tuple[str, ...]]
 
 
 # --- records ----------------------------------------------------------------------------------------------------------
 
 
 class AuditAsked(Shape):
-    """Entries after this number."""
+    """Entries after this number, the oldest first; with `before` those before that one, the newest first (0: from the end).
+
+    `subject` is of what they are about, as `request/0123456789abcdef`.
+    """
 
     after: Sequence = 0
+    before: Sequence | None = None
+    subject: Annotated[str, StringConstraints(pattern=r"^[a-z_]{1,20}/[A-Za-z0-9_.:-]{1,100}$")] | None = None
     limit: Limit = 100
 
 
@@ -356,24 +375,3 @@ class Checkpoint(Shape):
 
 class Checkpoints(Shape):
     checkpoints: tuple[Checkpoint, ...]
-
-
-class OutboxAsked(Shape):
-    limit: Limit = 100
-
-
-class Told(Shape):
-    """What people must be told, and whether they have been."""
-
-    id: int
-    kind: str
-    severity: str
-    subject: str
-    text: Any
-    created_at: Instant
-    attempts: int
-    delivered_at: Instant | None
-
-
-class Outbox(Shape):
-    outbox: tuple[Told, ...]

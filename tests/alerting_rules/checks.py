@@ -107,7 +107,7 @@ def alert_faults(alert: Alert) -> Iterator[str]:
         yield f"{alert.name}: no annotation {annotation}"
     if (severity := alert.labels.get("severity")) and severity not in SEVERITIES | {BY_TIER}:
         yield f"{alert.name}: severity {severity} is none of {', '.join(sorted(SEVERITIES))}"
-    if severity == "page" and alert.domain != "meta":
+    if severity == "page" and alert.domain not in {"meta", "receiver"}:
         yield f"{alert.name}: pages whatever the tier"
     if severity == BY_TIER and not TIERS.search(alert.rule["expr"]):
         yield f"{alert.name}: pages by a tier that its expression does not bring"

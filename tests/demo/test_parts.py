@@ -11,7 +11,7 @@ from demo import parts, relocate
 @pytest.fixture
 def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A tree where nothing was set up, nothing on PATH and nothing in the environment."""
-    for variable in ("PROMETHEUS", "ALERTMANAGER", "GRAFANA"):
+    for variable in ("PROMETHEUS", "ALERTMANAGER", "GRAFANA", "CHROMIUM"):
         monkeypatch.delenv(variable, raising=False)
     monkeypatch.setenv("PATH", str(tmp_path / "path"))
     monkeypatch.setattr(parts, "ROOT", tmp_path)
@@ -130,3 +130,14 @@ def test_an_unpacked_alertmanager_finds_its_templates_from_anywhere(
     (tmp_path / "usr/share/prometheus/alertmanager").mkdir(parents=True)
     said = subprocess.run([starter], capture_output=True, text=True, check=True, cwd="/").stdout
     assert said.startswith("see /proc/self/fd/9/./")
+
+
+def test_the_browser_is_named_or_on_path(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(
+        parts.MissingPart, match=r"^chromium is missing: run `apt-get install chromium`, or set CHROMIUM"
+    ):
+        parts.chromium()
+    found, named = program(bare / "path/chromium"), program(bare / "own/chromium")
+    assert parts.chromium() == found
+    monkeypatch.setenv("CHROMIUM", str(named))
+    assert parts.chromium() == named

@@ -196,6 +196,7 @@ class Place:
     prometheus: str
     clock: Moving = field(default_factory=Running)
     actions: str = ACTIONS
+    policy: str = POLICY
     environment: dict[str, str] = field(default_factory=dict)
     mute: str = ""
     """Where the target `mute` is; with the others where it is not said."""
@@ -208,7 +209,7 @@ class Place:
         key.write_text(before)  # it outlives the process that made it
         written = (actions or self.actions).format(engine=self.engine, mute=self.mute or self.engine)
         (self.folder / "actions.yml").write_text(written)
-        files.policy(self.folder, dict(people), POLICY.format(folder=self.folder))
+        files.policy(self.folder, dict(people), self.policy.format(folder=self.folder))
         rulebook = load(path, ReceiverConfig, files.ENVIRONMENT).config.rulebook
         assert rulebook is not None
         return rulebook
@@ -287,6 +288,7 @@ class House:
 
     def __post_init__(self) -> None:
         self.desk, self.engine = self.acting.desk, self.acting.engine
+        self.room, self.watch = self.acting.room, self.acting.watch
 
     @property
     def world(self) -> World:

@@ -9,12 +9,13 @@ from sqlalchemy import text
 
 from receiver.clock import SECOND, span
 from receiver.families import Severity
-from receiver.pages import MAX_FIRING, shown, web_link
+from receiver.pages import MAX_FIRING, web_link
+from receiver.text import shown
 from receiver.webhook import fingerprint_of
 from tests.receiver.conftest import Receiver
 from tests.receiver.support import AUTHORIZED, MINUTE, NOW, alert, message
 
-VOID = {"meta", "link", "br", "img"}
+VOID = {"meta", "link", "br", "img", "source"}
 
 
 class Page(HTMLParser):
@@ -78,7 +79,10 @@ async def test_what_fires_the_gravest_first_with_all_one_needs(receiver: Receive
         "since 2026-09-21 11:13:20 UTC, for 3 h" in words(found)
     )
     assert words(found).index("NodeLagging") < words(found).index("Minor")
-    assert {runbook, board, "http://prometheus:9090/graph"} <= set(found.links)
+    assert runbook in found.links
+    of_alert = await page(receiver, next(link for link in found.links if link.startswith("/a/")))
+    assert {runbook, board, "http://prometheus:9090/graph"} <= set(of_alert.links)
+    assert "Runbook of NodeLagging runbooks.example" in words(of_alert)
 
 
 async def test_what_has_fired(receiver: Receiver) -> None:

@@ -18,7 +18,7 @@ from demo.until import until
 from occ.errors import Reason, SourceError
 from receiver import prometheus as asking
 from receiver.fill import quoted
-from receiver.prometheus import Prometheus, Sample, matcher
+from receiver.prometheus import Prometheus, Rule, Sample, matcher
 from tests.receiver.servers import WITHIN, Exposed, prometheus
 from tests.receiver.wire import listening, silent
 
@@ -79,6 +79,25 @@ async def test_an_alert_fires_by_prometheus_own_word(session: aiohttp.ClientSess
         assert await until(resolved, WITHIN)
 
 
+async def test_the_alerting_rules_are_told_as_they_are_loaded(session: aiohttp.ClientSession, tmp_path: Path) -> None:
+    rules = """
+groups:
+  - name: first
+    rules:
+      - {record: 'a:b', expr: vector(1)}
+      - {alert: One, expr: 'vector(1)', labels: {severity: page, entity: '{{ $labels.venue }}'}}
+  - name: second
+    rules:
+      - {alert: Two, expr: 'vector(2)   > 1'}
+"""
+    async with prometheus(tmp_path, rules=rules) as url:
+        asked = Prometheus(session, url)
+        assert await until(asked.rules, WITHIN) == (
+            Rule("One", "vector(1)", {"severity": "page", "entity": "{{ $labels.venue }}"}),
+            Rule("Two", "vector(2) > 1", {}),
+        )
+
+
 @given(st.text(alphabet=st.characters(codec="utf-8")))
 def test_a_matcher_holds_its_value_whole(value: str) -> None:
     """The grammar is that of Prometheus: no quote or line end within the quotes stands bare."""
@@ -129,6 +148,31 @@ async def test_an_answer_that_is_none_is_an_error_and_is_not_repeated(
     async with listening(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)) as wire:
         with pytest.raises(SourceError) as caught:
             await Prometheus(session, wire.url).query("up")
+    assert caught.value.reason is Reason.BAD_RESPONSE
+    assert "canary" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {},
+        [],
+        {"status": "error", "data": {"groups": []}},
+        {"status": "success", "data": {"groups": None}},
+        {"status": "success", "data": {"groups": [{}]}},
+        {"status": "success", "data": {"groups": [{"rules": ["canary"]}]}},
+        {"status": "success", "data": {"groups": [{"rules": [{"type": "alerting", "name": "canary"}]}]}},
+        {
+            "status": "success",
+            "data": {"groups": [{"rules": [{"type": "alerting", "name": "a", "query": "b", "labels": {"c": 1}}]}]},
+        },
+    ],
+)
+async def test_rules_that_are_none_are_an_error(session: aiohttp.ClientSession, told: object) -> None:
+    body = json.dumps(told).encode()
+    async with listening(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)) as wire:
+        with pytest.raises(SourceError) as caught:
+            await Prometheus(session, wire.url).rules()
     assert caught.value.reason is Reason.BAD_RESPONSE
     assert "canary" not in str(caught.value)
 

@@ -194,7 +194,7 @@ def test_a_foreign_silence_that_covers_a_page_pages_once(database: Database) -> 
     assert (notice.kind, notice.severity, notice.subject) == ("foreign_silence", "page", "silence/5a1e")
     assert notice.text["summary"] == "A silence hides NodeLagging"
     with database.writing.begin() as connection:
-        connection.execute(update(outbox).values(delivered_at=NOW))
+        connection.execute(update(outbox).values(settled_at=NOW))
     pull(database, covered, silences=(SILENCE,), at=NOW + 2 * MINUTE)
     assert len(notices(database)) == 1
 

@@ -222,8 +222,17 @@ def _no_symbols(call: Call) -> Json:
     return {"timezone": "UTC", "serverTime": call.stamp, "rateLimits": [], "exchangeFilters": [], "symbols": []}
 
 
+def _none(_call: Call) -> Json:
+    """What an account has there."""
+    return []
+
+
 COIN_MARGINED: Routes = {
     ("GET", "/dapi/v1/ping"): Endpoint(_nothing),
     ("GET", "/dapi/v1/time"): Endpoint(_time),
     ("GET", "/dapi/v1/exchangeInfo"): Endpoint(_no_symbols),
+    ("GET", "/dapi/v1/openOrders"): Endpoint(_none, several(1, 40), signed=True),
+    ("GET", "/dapi/v1/openAlgoOrders"): Endpoint(_none, several(1, 40), signed=True),
+    ("GET", "/dapi/v1/positionRisk"): Endpoint(_none, 1, signed=True),
+    ("GET", "/dapi/v2/leverageBracket"): Endpoint(_none, 1, signed=True),
 }

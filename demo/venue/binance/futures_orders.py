@@ -241,8 +241,7 @@ def _open(call: Call) -> Json:
 
 def _cancel_all(call: Call) -> Json:
     call.market()
-    for each in _standing(call, waiting=False):
-        call.segment.desk.cancel(each, call.stamp)
+    call.segment.desk.cancel_all(_standing(call, waiting=False), call.stamp)
     return _DONE
 
 
@@ -269,7 +268,7 @@ def _algo(each: Ticket) -> Fields:
         "side": order.side.name,
         "positionSide": "BOTH",
         "timeInForce": order.time_in_force.value,
-        "quantity": text.quantity(order.quantity),
+        "quantity": text.quantity(0 if each.closes and each.waiting else order.quantity),
         "algoStatus": "FINISHED" if sent else state(each),
         "actualOrderId": str(order.id) if sent else "",
         "triggerPrice": text.price(each.stop),
@@ -278,7 +277,7 @@ def _algo(each: Ticket) -> Fields:
         "selfTradePreventionMode": "EXPIRE_MAKER",
         "workingType": "CONTRACT_PRICE",
         "priceMatch": "NONE",
-        "closePosition": False,
+        "closePosition": each.closes,
         "priceProtect": False,
         "reduceOnly": order.reduce_only,
         "createTime": each.placed,
@@ -316,8 +315,7 @@ def _open_algo(call: Call) -> Json:
 
 def _cancel_all_algo(call: Call) -> Json:
     call.market()
-    for each in _standing(call, waiting=True):
-        call.segment.desk.cancel(each, call.stamp)
+    call.segment.desk.cancel_all(_standing(call, waiting=True), call.stamp)
     return _DONE
 
 

@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 
 from demo.venue.desk import Account, RefusalError
 from demo.venue.exchange import Exchange, Segment
+from demo.venue.faults import Fault
 from demo.venue.limits import BannedError, TooManyRequestsError
 from demo.venue.market import Market
 from demo.venue.wire import Answer, Json, Question
@@ -37,6 +38,7 @@ _REFUSED = {
     "would_take": (-2010, "Order would immediately match and take."),
     "halted": (-1013, "Market is closed."),
     "unknown": (-2011, "Unknown order sent."),
+    "stuck": (-2011, "Order was not canceled due to cancel restrictions."),
 }
 """By the word of RefusalError."""
 
@@ -146,7 +148,7 @@ def answer(exchange: Exchange, route: Route, question: Question) -> Answer:
     except RefusalError as error:
         told = refused(error).answer
     used = {route.header: str(route.segment.limiter.used)}
-    return Answer(told.status, told.body, {**used, **told.headers}, told.content_type)
+    return Answer(told.status, told.body, {**used, **told.headers}, told.content_type, changes=route.endpoint.trade)
 
 
 def _count(exchange: Exchange, route: Route, params: Mapping[str, str]) -> None:
@@ -183,7 +185,7 @@ def _admitted(exchange: Exchange, question: Question, params: Mapping[str, str],
         raise ApiError(-2014, "API-key format invalid.", 401)
     _fresh(params, exchange.stamp())
     account = exchange.accounts.get(key)
-    if account is None or (endpoint.trade and not account.trades):
+    if account is None or (endpoint.trade and not account.trades) or exchange.on(Fault.KEY_REFUSED):
         raise ApiError(-2015, "Invalid API-key, IP, or permissions for action.", 401)
     if not hmac.compare_digest(_signature(question, account.secret), params.get("signature", "").encode()):
         raise ApiError(-1022, "Signature for this request is not valid.")

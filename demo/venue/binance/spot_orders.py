@@ -118,6 +118,10 @@ def _cancel(call: Call) -> Json:
 
 def _cancelled(call: Call, each: Ticket) -> Fields:
     call.segment.desk.cancel(each, call.stamp)
+    return _gone(each)
+
+
+def _gone(each: Ticket) -> Fields:
     return {**_order(each), "origClientOrderId": each.client_id, "transactTime": each.updated}
 
 
@@ -129,7 +133,7 @@ def _cancel_all(call: Call) -> Json:
     standing = call.segment.desk.open_of(call.signer.name, call.market())
     if not standing:
         raise ApiError(*_UNKNOWN)
-    return [_cancelled(call, each) for each in standing]
+    return [_gone(each) for each in call.segment.desk.cancel_all(standing, call.stamp)]
 
 
 def _all(call: Call) -> Json:

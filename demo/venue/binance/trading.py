@@ -43,7 +43,8 @@ def ticket(call: Call, kind: Kind, *, client_id: str, stop: str, fallback: Side 
     side = fallback or _side(call)
     price = _units(call, "price", market) if kind.priced else None
     waits_for = _units(call, stop, market) if kind.waits else None
-    quantity = _quantity(call, market, side)
+    closes = kind.waits and call.params.get("closePosition", "").lower() == "true"
+    quantity = 1 if closes else _quantity(call, market, side)
     if price is not None:
         _worth(market, price * quantity)
     in_force, post_only = _in_force(call, kind)
@@ -54,11 +55,11 @@ def ticket(call: Call, kind: Kind, *, client_id: str, stop: str, fallback: Side 
         quantity,
         in_force,
         kind.post_only or post_only,
-        call.params.get("reduceOnly", "").lower() == "true",
+        closes or call.params.get("reduceOnly", "").lower() == "true",
         call.signer.name,
     )
     name = call.params.get(client_id) or secrets.token_hex(11)
-    return Ticket(call.signer.name, market, order, name, kind.name, call.stamp, waits_for, kind.rises(side))
+    return Ticket(call.signer.name, market, order, name, kind.name, call.stamp, waits_for, kind.rises(side), closes)
 
 
 def _side(call: Call) -> Side:

@@ -1,1 +1,1 @@
-"""Kraken spot's public market data as documented at docs.kraken.com: REST, and WebSocket version 2 with checksums."""
+"""Kraken spot as documented at docs.kraken.com: market data and orders by REST, and WebSocket version 2 with checksums."""

@@ -9,12 +9,13 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 from demo.venue.assets import DOLLARS
+from demo.venue.desk import Account
 from demo.venue.engine import Side
 from demo.venue.exchange import Exchange, Segment
 from demo.venue.faults import Fault
 from demo.venue.limits import TooManyRequestsError
 from demo.venue.market import Candle, Market, Print, merged
-from demo.venue.wire import Answer, Json, Question, told
+from demo.venue.wire import Json, Question, told
 
 from . import names
 
@@ -33,9 +34,19 @@ class ApiError(Exception):
 
 @dataclass(frozen=True)
 class Call:
+    """A request that was let in. `account` is None where it was not signed."""
+
     exchange: Exchange
     segment: Segment
     params: Mapping[str, str]
+    account: Account | None = None
+
+    @property
+    def signer(self) -> Account:
+        """Whose key it is; only private endpoints ask."""
+        if self.account is None:
+            raise AssertionError("the endpoint is not private")
+        return self.account
 
     @property
     def at(self) -> float:
@@ -212,7 +223,7 @@ def _candle(market: Market, opened: int, candle: Candle) -> list[Json]:
     return [opened // 1000, *texts, names.quantity(market, candle.volume), candle.trades]
 
 
-_ENDPOINTS: Mapping[str, Callable[[Call], Json]] = {
+PUBLIC: Mapping[str, Callable[[Call], Json]] = {
     "/0/public/Time": _time,
     _STATUS: _status,
     "/0/public/Assets": _assets,
@@ -224,23 +235,36 @@ _ENDPOINTS: Mapping[str, Callable[[Call], Json]] = {
 }
 
 
-def answer(exchange: Exchange, segment: Segment, question: Question) -> Answer:
-    params = dict(urllib.parse.parse_qsl(question.query) + urllib.parse.parse_qsl(question.body))
+def unknown(_call: Call) -> Json:
+    """No endpoint."""
+    raise ApiError("EGeneral:Unknown method")
+
+
+def answer(call: Callable[[], Call], endpoint: Callable[[Call], Json]) -> Json:
+    """What is told to a request, which `call` lets in."""
     try:
-        return Answer.json({"error": [], "result": _result(Call(exchange, segment, params), question.path)})
+        asked = call()
+        _count(asked)
+        return {"error": [], "result": endpoint(asked)}
     except ApiError as error:
-        return Answer.json({"error": [str(error)]})
+        return {"error": [str(error)]}
 
 
-def _result(call: Call, path: str) -> Json:
-    if call.exchange.on(Fault.BAN):
-        raise ApiError("EGeneral:Temporary lockout")
-    if call.exchange.on(Fault.MAINTENANCE) and path != _STATUS:
-        raise ApiError("EService:Unavailable")
-    if (endpoint := _ENDPOINTS.get(path)) is None:
-        raise ApiError("EGeneral:Unknown method")
+def _count(call: Call) -> None:
     try:
         call.segment.limiter.spend(1, call.exchange.clock())
     except TooManyRequestsError:
         raise ApiError("EAPI:Rate limit exceeded") from None
-    return endpoint(call)
+
+
+def open_for(exchange: Exchange, path: str) -> None:
+    """ApiError where nothing is answered, whoever asks."""
+    if exchange.on(Fault.BAN):
+        raise ApiError("EGeneral:Temporary lockout")
+    if exchange.on(Fault.MAINTENANCE) and path != _STATUS:
+        raise ApiError("EService:Unavailable")
+
+
+def public(question: Question) -> dict[str, str]:
+    """The parameters of a request that anybody may make."""
+    return dict(urllib.parse.parse_qsl(question.query) + urllib.parse.parse_qsl(question.body))

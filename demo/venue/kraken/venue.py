@@ -1,14 +1,26 @@
 """Kraken spot: its hosts, and what is served at each."""
 
+from dataclasses import replace
+from decimal import Decimal
+
 from demo.venue.assets import listing, listings
-from demo.venue.desk import Desk, SpotMoney
+from demo.venue.desk import Account, Desk, SpotMoney
 from demo.venue.exchange import Clock, Exchange, Segment, open_markets
 from demo.venue.flow import Habits, Reference
 from demo.venue.limits import Limiter
 from demo.venue.wire import Answer, Line, Question, Talk
 
-from . import rest
+from . import private, rest
 from .streams import Broadcast, Conversation
+
+ACCOUNTS = (
+    Account("trader", "demo" + "K" * 52, "dmVudWUtdHJhZGVyLWtyYWtlbg==", trades=True),
+    Account("reader", "demo" + "L" * 52, "dmVudWUtcmVhZGVyLWtyYWtlbg==", trades=False),
+)
+"""For the demo and tests alone: keys of no real venue. The secrets sign, as a real one's would."""
+
+OPENING = {"USD": Decimal(1_000_000), "USDT": Decimal(1_000_000), "BTC": Decimal(20), "ETH": Decimal(300)}
+"""Balances that each account begins with."""
 
 _CALLS = 1200  # a minute; Kraken names no number for public data, and bans who exceeds it
 _QUOTES = ("USD", "USDT", "BTC", "ETH")
@@ -17,21 +29,35 @@ _STREAMS = "ws.kraken.com"
 
 
 class Kraken:
-    """The first `symbols` of the known pairs, and what dollar-like coins are worth. Public data alone: no key is known here."""
+    """The first `symbols` of the known pairs, and what dollar-like coins are worth."""
 
     hosts = frozenset({"api.kraken.com", _STREAMS})
 
     def __init__(self, name: str, clock: Clock, *, seed: int, symbols: int, habits: Habits) -> None:
         pairs = {each.name: each for each in (*listings(symbols, _QUOTES), *_DOLLARS)}
         markets = open_markets(pairs, Reference(seed), habits, f"{seed}/{name}", clock())
-        self._segment = Segment(markets, Desk(SpotMoney({})), Limiter(_CALLS))
-        self.exchange = Exchange(name, {"spot": self._segment}, {}, clock)
+        money = SpotMoney(dict.fromkeys((account.name for account in ACCOUNTS), OPENING))
+        self._segment = Segment(markets, Desk(money), Limiter(_CALLS))
+        self.exchange = Exchange(name, {"spot": self._segment}, {each.api_key: each for each in ACCOUNTS}, clock)
+        self._keys = private.Keys(self.exchange)
         self._broadcast = Broadcast(self.exchange, self._segment)
 
     def answer(self, question: Question) -> Answer:
         if question.host != "api.kraken.com":
             return Answer(404, b"Not found", content_type="text/plain")
-        return rest.answer(self.exchange, self._segment, question)
+        name = question.path.removeprefix(private.PREFIX) if question.path.startswith(private.PREFIX) else None
+        endpoints, wanted = (rest.PUBLIC, question.path) if name is None else (private.PRIVATE, name)
+        endpoint = endpoints.get(wanted, rest.unknown)
+        told = Answer.json(rest.answer(lambda: self._let_in(question, signed=name is not None), endpoint))
+        return replace(told, changes=name in private.CHANGES)
+
+    def _let_in(self, question: Question, *, signed: bool) -> rest.Call:
+        """ApiError where it is not."""
+        rest.open_for(self.exchange, question.path)
+        if not signed:
+            return rest.Call(self.exchange, self._segment, rest.public(question))
+        given = private.parameters(question)
+        return rest.Call(self.exchange, self._segment, given, self._keys.admitted(question, given))
 
     def talk(self, host: str, path: str, line: Line) -> Talk | None:
         return Conversation(self._broadcast, line) if (host, path) == (_STREAMS, "/v2") else None

@@ -17,11 +17,13 @@ from aiohttp.test_utils import TestClient, TestServer
 from occ.config import load
 from receiver import api
 from receiver.api.operations import BASE, People
+from receiver.api.server import Server
 from receiver.app import running
 from receiver.config import ReceiverConfig
 from receiver.database import Database, opened
 from receiver.doors import Doors
 from receiver.login import LoginPages
+from receiver.notifying import Dispatcher
 from receiver.pages import Pages
 from receiver.runner import Point
 from receiver.sessions import Sessions
@@ -95,11 +97,13 @@ async def office(tmp_path: Path) -> AsyncIterator[Office]:
         reading, now = house.database.reading, outside.clock
         assert isinstance(now, Moving)
         sessions = Sessions(house.writer, reading, house.audit, lambda: house.desk.rules.current.policy, now)
-        people = People(Doors(sessions, "https://occ.example"), house.desk, house.checkpoints)
+        dispatcher = Dispatcher((), reading=reading, writer=house.writer, page=house.page, now=now)
+        people = People(Doors(sessions, "https://occ.example"), house.desk, house.checkpoints, house.room, dispatcher)
         app = web.Application()
         config = load(tmp_path / "receiver.yml", ReceiverConfig, acting.ENVIRONMENT).config
-        pages = Pages(config, reading, now)
-        app.add_routes([*api.routes(reading, people), *LoginPages(people.doors, pages).routes()])
+        server = Server(reading, people)
+        pages = Pages(config, server, now)
+        app.add_routes([*api.routes(server), *LoginPages(people.doors, pages).routes()])
         async with TestClient(TestServer(app)) as client:
             yield Office(outside, now, house, people, client, points)
 

@@ -25,7 +25,7 @@ async def test_one_freezes_and_two_others_lift_it(office: Office) -> None:
 async def test_it_pages(office: Office) -> None:
     await office.post("/freezes", "opal", scope="target", name="engine", reason="a strange book")
     [told] = (await office.get("/outbox"))["outbox"]
-    assert (told["kind"], told["severity"], told["delivered_at"]) == ("freeze", "page", None)
+    assert (told["kind"], told["severity"], told["settled_at"]) == ("freeze", "page", None)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from functools import partial
 import pytest
 
 from demo.engine.faults import Befalls, Fault
-from receiver.api import OPERATIONS
+from receiver.api import OPERATIONS, incidents
 from receiver.life import State
 from receiver.policy import Role
 from receiver.rulebook import Rulebook
@@ -29,13 +29,14 @@ TURNS: dict[str, tuple[set[str], set[str]]] = {
     "release": ({"cora", "carl"}, {"in_doubt"}),
 }
 
-READS = {"/me", "/episodes", "/episodes/1", "/actions", "/actions/halt", "/requests", "/freezes", "/audit",
-         "/audit/checkpoints", "/outbox"}  # fmt: skip
+READS = {"/me", "/automation", "/episodes", "/episodes/1", "/actions", "/actions/halt", "/requests", "/freezes", "/audit",
+         "/audit/checkpoints", "/outbox", "/notifiers"}  # fmt: skip
 """Everybody who is logged in may read all of it."""
 
 MAY_PLAN = {"halt": {"opal", "otto"}, "resume": {"opal", "otto"}}
 MAY_FREEZE = {"opal", "otto", "tara"}
 MAY_UNFREEZE = {"cora", "carl"}
+MAY_TEST_NOTIFIERS = {"ada", "cora", "carl"}
 
 EVERYBODY = set(acting.PEOPLE)
 
@@ -45,7 +46,8 @@ def test_the_table_speaks_of_every_role_every_state_and_every_route() -> None:
     assert set(SETUPS) == set(State)
     turns = {operation.name for operation in OPERATIONS if operation.path.startswith("/requests/{id}/")}
     assert turns == set(TURNS)
-    told = {"login", "logout", "logout_everywhere", "audit_export", "request", "plan", "freeze", "unfreeze"}
+    told = {"login", "logout", "logout_everywhere", "audit_export", "request", "plan", "freeze", "unfreeze", "test_notifiers"}
+    told |= {operation.name for operation in incidents.OPERATIONS}  # test_incidents.py has their table
     reads = {operation.name for operation in OPERATIONS if operation.method == "GET"} - told
     assert len(reads) == len(READS)
     assert {operation.name for operation in OPERATIONS if operation.method == "POST"} - turns - told == set()
@@ -250,3 +252,9 @@ async def test_everybody_reads_and_nobody_else(office: Office) -> None:
             assert (path, person, status) == (path, person, 200)
         status, answer = await office.ask("GET", path)
         assert (path, status, answer["error"]["why"]) == (path, 401, "not_authenticated")
+
+
+async def test_who_may_have_test_messages_sent(office: Office) -> None:
+    for person in acting.PEOPLE:
+        status, _ = await office.ask("POST", "/notifiers/test", person)
+        assert (person, status) == (person, 200 if person in MAY_TEST_NOTIFIERS else 403)

@@ -1,0 +1,38 @@
+"""What the API answers about how things stand."""
+
+from __future__ import annotations
+
+from .shapes import Episode, Instant, Limit, Shape
+
+
+class NowAsked(Shape):
+    limit: Limit = 50
+
+
+class Incomplete(Shape):
+    """A group of alerts that its sender left `truncated` out of."""
+
+    source: str
+    group: str
+    truncated: int
+    at: Instant
+
+
+class Now(Shape):
+    """How many alerts fire, by severity; what fires, the gravest first; and what is not known for sure."""
+
+    active: dict[str, int]
+    last_notification: Instant | None
+    firing: tuple[Episode, ...]
+    incomplete: tuple[Incomplete, ...]
+
+
+class AlertAsked(Shape):
+    limit: Limit = 50
+
+
+class Alert(Shape):
+    """The episodes of one alert: what fires first, then the newest."""
+
+    fingerprint: str
+    episodes: tuple[Episode, ...]

@@ -1,0 +1,201 @@
+"""Goes round: looks at what fires whenever a notification was taken in, and every second."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar
+
+from sqlalchemy import Connection, select
+
+from receiver import planning, schema
+from receiver.actions import Unfit
+from receiver.audit.seal import Forged
+from receiver.catalogue import BadParameters
+from receiver.clock import SECOND
+from receiver.families import Origin
+from receiver.planning import Draft
+from receiver.requests import Change, Request
+from receiver.rulebook import Rulebook
+from receiver.runner import Means
+from receiver.why import Why
+from receiver.writer import NotDurable
+
+from . import asking, deciding, facts, guards, store
+from .deciding import WAITING, Wish
+from .facts import Candidate, Hour
+from .meters import AutomationMeters
+from .store import Decision, Outcome
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+EVERY = 1.0
+"""Seconds between two looks when no notification comes."""
+
+PAUSE = 0.1
+"""Seconds between two looks at least, however many come."""
+
+PAUSES = (1, 1, 2, 5, 10, 15)
+"""Seconds until an action that something holds back is considered again; then always the last."""
+
+
+@dataclass(slots=True)
+class Patience:
+    """How often an action was held back for an episode, and when, by the steady clock, it is considered again."""
+
+    times: int = 0
+    due: int = 0
+
+    def held(self, now: int) -> None:
+        self.due = now + PAUSES[min(self.times, len(PAUSES) - 1)] * SECOND
+        self.times += 1
+
+
+class Automation:
+    """Acts by itself, as far as the rules of now let it. `wake` asks for a look now."""
+
+    def __init__(self, means: Means, meters: AutomationMeters) -> None:
+        self._means, self._meters = means, meters
+        self._begun = means.steady()
+        self._known: Rulebook | None = None
+        self._woken = asyncio.Event()
+        self._patience: dict[tuple[str, int, str], Patience] = {}
+
+    def wake(self) -> None:
+        self._woken.set()
+
+    async def run(self) -> None:
+        complaint = ""
+        while True:
+            self._woken.clear()
+            said = await self._tried()
+            if said and said != complaint:
+                log.error("automation can not look at what fires: %s", said)
+            complaint = said
+            await asyncio.sleep(PAUSE)
+            try:
+                async with asyncio.timeout(EVERY - PAUSE):
+                    await self._woken.wait()
+            except TimeoutError:
+                pass
+
+    async def _tried(self) -> str:
+        """What went wrong, if anything did. What was changed from outside the engine hears of, and freezes everything."""
+        try:
+            await self.look()
+        except Forged as error:
+            self._means.changes.suspects.add(str(error))
+            return str(error)
+        except NotDurable as error:
+            return str(error)
+        return ""
+
+    async def look(self) -> None:
+        """Looks once. Raises Forged and NotDurable."""
+        book = self._means.rules.current
+        self._know(book)
+        found = await self._read(lambda connection: facts.candidates(connection, book))
+        before = await self._read(lambda connection: store.decided(connection, {each.episode.id for each in found}))
+        self._patience = {each.key: self._patience.get(each.key, Patience()) for each in found}
+        for candidate in found:
+            if self._is_due(candidate, before.get(candidate.key)):
+                await self._consider(candidate, before.get(candidate.key))
+        await self._withdraw()
+
+    def _know(self, book: Rulebook) -> None:
+        if book is not self._known:
+            self._known = book
+            self._meters.know(action.name for action in book.catalogue.actions)
+
+    def _is_due(self, candidate: Candidate, before: Decision | None) -> bool:
+        if before is not None and before.outcome is not Outcome.HELD:
+            return False
+        return self._patience[candidate.key].due <= self._means.steady()
+
+    # --- one action for one alert -----------------------------------------------------------------------------------
+
+    async def _consider(self, candidate: Candidate, before: Decision | None) -> None:
+        scene = await self._read(lambda connection: facts.scene(connection, self._means.audit, candidate, self._hour()))
+        why = guards.objection(scene, candidate.book.policy.automation, candidate.action.automation)
+        if why is Why.NOT_LONG:
+            return  # nothing to tell yet
+        made = why or await self._asked(candidate)
+        if isinstance(made, Why):
+            await self._hold(candidate, made, before)
+        else:
+            await self._act(Wish(candidate, made), before)
+
+    async def _asked(self, candidate: Candidate) -> Draft | Why:
+        """What it would do, if nothing is against it that can be asked for."""
+        action, labels = candidate.action, candidate.episode.labels
+        needed = {each.from_label for each in action.parameters.values() if each.from_label}
+        try:
+            values = candidate.book.catalogue.resolve(action, {}, labels)
+            conditions = action.automation and action.automation.filled(values)
+            if why := await asking.objection(self._means.prometheus, labels, needed, conditions, self._means.now()):
+                return why
+            return await planning.drafted(
+                candidate.book,
+                action,
+                candidate.rule,
+                parameters={},
+                episode=candidate.episode,
+                surroundings=self._means.rules.around,
+            )
+        except Unfit as unfit:
+            return unfit.why
+        except BadParameters:
+            return Why.OUT_OF_BOUNDS
+
+    async def _hold(self, candidate: Candidate, why: Why, before: Decision | None) -> None:
+        self._patience[candidate.key].held(self._means.steady())
+        if before is None or before.why is not why:
+            self._meters.decided(await self._means.changes.make(lambda change: deciding.hold(change, candidate, why)))
+
+    async def _act(self, wish: Wish, before: Decision | None) -> None:
+        def work(change: Change) -> Decision | None:
+            if self._means.rules.current is not wish.candidate.book:
+                return None  # it is judged by the rules of now, at the next look
+            return deciding.act(change, wish, self._hour())
+
+        decision = await self._means.changes.make(work)
+        if decision is None:
+            return
+        if decision.outcome is Outcome.HELD:
+            self._patience[wish.candidate.key].held(self._means.steady())
+        if before is None or (before.outcome, before.why) != (decision.outcome, decision.why):
+            self._meters.decided(decision)
+
+    def _hour(self) -> Hour:
+        means = self._means
+        return Hour(means.now(), means.steady() - self._begun, means.outside(), means.guard.jumped())
+
+    # --- what was asked for and is not wanted any more ----------------------------------------------------------------
+
+    async def _withdraw(self) -> None:
+        for request in await self._read(self._over):
+            if await asking.recovered(self._means.prometheus, request.evidence["alert"]):
+                decision = await self._means.changes.make(partial(deciding.withdraw, id_=request.id))
+                if decision is not None:
+                    self._meters.decided(decision)
+
+    def _over(self, connection: Connection) -> list[Request]:
+        """What was asked for by itself, has not started, and is about an alert that has ended."""
+        table = schema.requests
+        waiting = table.c.state.in_([state.value for state in WAITING])
+        query = select(table.c.id).where(waiting, table.c.origin == Origin.AUTOMATIC)
+        rows = [self._means.audit.read(connection, table, id_) for id_ in connection.execute(query).scalars().all()]
+        found = (Request.of(row) for row in rows if row is not None)
+        return [each for each in found if each.episode_id and facts.ended(connection, each.episode_id)]
+
+    async def _read(self, look: Callable[[Connection], T]) -> T:
+        def read() -> T:
+            with self._means.reading.begin() as connection:
+                return look(connection)
+
+        return await asyncio.to_thread(read)

@@ -1,0 +1,154 @@
+"""What people are told about incidents: rows of the outbox, each with where to look.
+
+However many incidents there are, nobody is told of more than MOST of a kind within a minute one by one: what is more is told
+together, once a minute. All of them are there for the eye, on the page of incidents, in the API and as `incidents_open`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from sqlalchemy import func, select
+
+from receiver import outbox, schema
+from receiver.clock import SECOND
+from receiver.families import Severity
+from receiver.outbox import Notice
+from receiver.queries import EpisodeRow
+
+from .life import UNRESOLVED
+from .store import Entry, Incident
+
+MOST = 20
+"""Notices of one kind within a minute that are told one by one."""
+
+MINUTE = 60 * SECOND
+NAMED = 5
+"""Incidents that a notice about many of them names."""
+
+QUIET = frozenset(
+    {
+        Notice.INCIDENT_ACKNOWLEDGED,
+        Notice.INCIDENT_HANDED_OVER,
+        Notice.INCIDENT_MITIGATED,
+        Notice.INCIDENT_RESOLVED,
+        Notice.INCIDENT_CLOSED,
+    }
+)
+"""They wake nobody."""
+
+SUMMARIES: Mapping[Notice, str] = {
+    Notice.INCIDENT_OPENED: "Incident opened",
+    Notice.INCIDENT_REOPENED: "Incident reopened",
+    Notice.INCIDENT_ESCALATED: "Nobody has acknowledged",
+    Notice.INCIDENT_ACKNOWLEDGED: "Acknowledged by {by}",
+    Notice.INCIDENT_HANDED_OVER: "Handed over to {commander} by {by}",
+    Notice.INCIDENT_MITIGATED: "Mitigated, says {by}",
+    Notice.INCIDENT_SIGHT_LOST: "Not recovered, but out of sight",
+    Notice.INCIDENT_RESOLVED: "Incident resolved",
+    Notice.INCIDENT_CLOSED: "Incident closed by {by}",
+}
+
+MANY: Mapping[Notice, str] = {
+    Notice.INCIDENT_OPENED: "opened",
+    Notice.INCIDENT_REOPENED: "reopened",
+    Notice.INCIDENT_ESCALATED: "escalated",
+    Notice.INCIDENT_SIGHT_LOST: "out of sight",
+    Notice.INCIDENT_RESOLVED: "resolved",
+}
+"""What happens without a person, and so may happen to many at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Telling:
+    """Something to be told of one incident: by whose act, about which of its alerts, and what else helps."""
+
+    incident: Incident
+    by: str
+    alert: EpisodeRow | None = None
+    more: Mapping[str, str] = field(default_factory=dict)
+    to: Collection[str] = ()
+
+
+def tell(entry: Entry, notice: Notice, telling: Telling) -> None:
+    """Tells of what a person did."""
+    _put(entry, notice, telling)
+
+
+def tell_all(entry: Entry, notice: Notice, tellings: Sequence[Telling]) -> None:
+    """Tells of what happened to each of these by itself: one by one, or together where that is too much."""
+    if not tellings:
+        return
+    if _lately(entry, notice) + len(tellings) <= MOST:
+        for telling in tellings:
+            _put(entry, notice, telling)
+        return
+    _put_many(entry, notice, tellings)
+
+
+def _put(entry: Entry, notice: Notice, telling: Telling) -> None:
+    incident = telling.incident
+    text = {
+        "summary": f"{_summary(notice, telling)}: {incident.title}",
+        "link": f"/i/{incident.id}",
+        "incident": incident.id,
+        "title": incident.title,
+        "domain": incident.domain,
+        "entity": incident.entity,
+        **_of_alert(telling.alert),
+        **telling.more,
+    }
+    severity = Severity.INFO if notice in QUIET else incident.severity
+    filled = {name: value for name, value in text.items() if value}
+    outbox.put(
+        entry.connection, notice, incident.subject, filled, now=entry.now, severity=severity, each=True, to=telling.to
+    )
+
+
+def _summary(notice: Notice, telling: Telling) -> str:
+    """Names are of people of the policy, and hold no braces."""
+    return SUMMARIES[notice].format(by=telling.by, commander=telling.incident.commander or "nobody")
+
+
+def _of_alert(alert: EpisodeRow | None) -> dict[str, str]:
+    if alert is None:
+        return {}
+    said = {name: alert.says(name) for name in ("description", "first_action")}
+    return {"alert": f"/a/{alert.fingerprint}", "description": said["description"] or alert.says("summary")} | {
+        "first_action": said["first_action"]
+    }
+
+
+def _put_many(entry: Entry, notice: Notice, tellings: Sequence[Telling]) -> None:
+    """Together with whatever else of the kind comes within the minute: of that nothing more is said."""
+    subject = f"incidents/{MANY[notice].replace(' ', '_')}"
+    box = schema.outbox
+    said = select(box.c.id).where(
+        box.c.kind == Notice.INCIDENTS_MANY, box.c.created_at > entry.now - MINUTE, box.c.subject == subject
+    )
+    if entry.connection.execute(said.limit(1)).first() is not None:
+        return
+    table = schema.incidents
+    count = select(func.count()).select_from(table).where(table.c.status.in_(UNRESOLVED))
+    going = entry.connection.execute(count).scalar_one()
+    named = "; ".join(telling.incident.title for telling in tellings[:NAMED])
+    gravest = min((telling.incident.severity for telling in tellings), key=list(Severity).index)
+    text = {
+        "summary": f"Many incidents at once were {MANY[notice]}: {going} go on now",
+        "description": f"They are not told one by one. Among them: {named}",
+        "first_action": "Look at the list; what they have in common is the thing to find.",
+        "link": "/incidents",
+        **{name: value for name, value in tellings[0].more.items() if name == "people"},
+    }
+    severity = Severity.INFO if notice in QUIET else gravest
+    to = sorted({holder for telling in tellings for holder in telling.to})
+    many = Notice.INCIDENTS_MANY
+    outbox.put(entry.connection, many, subject, text, now=entry.now, severity=severity, each=True, to=to)
+
+
+def _lately(entry: Entry, notice: Notice) -> int:
+    """How many of the kind were told within the last minute."""
+    box = schema.outbox
+    query = select(func.count()).where(box.c.kind == notice, box.c.created_at > entry.now - MINUTE)
+    return entry.connection.execute(query).scalar_one()

@@ -1,0 +1,117 @@
+"""Serves the pages: what they show is what operations answer, what their forms do is what operations do."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import Any
+
+from aiohttp import web
+
+from receiver.api.errors import STATUS, Failure
+from receiver.api.server import Server
+from receiver.config import ReceiverConfig
+from receiver.doors import Visitor
+from receiver.why import Why
+
+from . import alerts, audits, catalogue, forms, freezing, rendering, requests
+from .leaves import Deed, Leaf, Refused, Visit
+
+LEAVES: tuple[Leaf, ...] = (
+    *alerts.LEAVES,
+    *requests.LEAVES,
+    *catalogue.LEAVES,
+    *freezing.LEAVES,
+    *audits.LEAVES,
+)
+"""Every page but the one to log in."""
+
+FOREIGN = "This did not come from a page of this server. Log in from here."
+
+Shown = Callable[[web.Request, Visitor | None], Awaitable[web.StreamResponse]]
+
+
+class Pages:
+    """The pages, for whoever has been let in. They read and change nothing but by the operations of `server`."""
+
+    def __init__(
+        self, config: ReceiverConfig, server: Server, now: Callable[[], int], leaves: Iterable[Leaf] = LEAVES
+    ) -> None:
+        self._server, self._now, self._leaves = server, now, tuple(leaves)
+        self._style = (rendering.HERE / "static/style.css").read_text()
+        self._templates = rendering.templates()
+        self._templates.globals["people"] = server.people is not None
+        self.link(config)
+
+    def link(self, config: ReceiverConfig) -> None:
+        """Leads to the servers of this configuration from now on."""
+        self._templates.globals["servers"] = rendering.servers(config)
+
+    def views(self) -> Mapping[str, Shown]:
+        """The pages by their paths."""
+        return {leaf.path: self._view(leaf) for leaf in self._leaves}
+
+    def forms(self) -> Mapping[str, Shown]:
+        """What takes the forms of the pages, by the same paths."""
+        return {leaf.path: self._taking(leaf) for leaf in self._leaves if leaf.deeds}
+
+    async def style(self, _: web.Request) -> web.Response:
+        return web.Response(text=self._style, content_type="text/css", headers={"Cache-Control": "max-age=300"})
+
+    def answer(self, status: int, template: str, visitor: Visitor | None = None, **values: Any) -> web.Response:
+        """A page of these values, as of now."""
+        given = {"now": self._now(), "visitor": visitor, "refused": None, "refresh": None, "section": "", **values}
+        text = rendering.render(self._templates, template, given)
+        return web.Response(status=status, text=text, content_type="text/html", headers={"Cache-Control": "no-store"})
+
+    def _view(self, leaf: Leaf) -> Shown:
+        async def view(request: web.Request, visitor: Visitor | None) -> web.StreamResponse:
+            return await self._shown(leaf, Visit(self._server, request, visitor, self._now()), 200)
+
+        return view
+
+    def _taking(self, leaf: Leaf) -> Shown:
+        async def take(request: web.Request, visitor: Visitor | None) -> web.StreamResponse:
+            visit = Visit(self._server, request, visitor, self._now())
+            fields: dict[str, str] = {}
+            do = ""
+            try:
+                fields = await forms.read(request)
+                do = self._proven(visit, fields)
+                to = await _deed(leaf, do).done(visit, fields)
+            except Failure as failure:
+                return await self._shown(leaf, visit, STATUS[failure.why], Refused(do, fields, failure))
+            raise web.HTTPSeeOther(to, headers={"Cache-Control": "no-store"})
+
+        return take
+
+    def _proven(self, visit: Visit, fields: dict[str, str]) -> str:
+        """The button that was used; the proof of the session is taken out of the fields. Nothing of a foreign form is shown."""
+        proof = fields.pop("proof", "")
+        try:
+            if visit.visitor is not None:
+                self._server.prove(visit.visitor, visit.request, proof)
+        except Failure:
+            raise web.HTTPForbidden(text=FOREIGN) from None
+        return fields.pop("do", "")
+
+    async def _shown(self, leaf: Leaf, visit: Visit, status: int, refused: Refused | None = None) -> web.Response:
+        template = leaf.template
+        values: dict[str, Any] = {
+            "section": leaf.path,
+            "refused": refused,
+            "refresh": None if refused else leaf.refresh,
+        }
+        try:
+            values |= await leaf.make(visit)
+        except Failure as failure:
+            template = leaf.unknown if failure.why is Why.NOT_FOUND else "failed.html"
+            status, values = STATUS[failure.why], {**values, "failure": failure, "refresh": None}
+        return await asyncio.to_thread(self.answer, status, template, visit.visitor, **values)
+
+
+def _deed(leaf: Leaf, do: str) -> Deed:
+    try:
+        return leaf.deeds[do]
+    except KeyError:
+        raise Failure(Why.MALFORMED, "the form asks for nothing that this page does") from None
