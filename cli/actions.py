@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from cli.client import DONE, FAILED, Answer, Client, Refused, clean, parser, run
+from cli.client import DONE, FAILED, Answer, Client, Refused, clean, identity, parser, run
 from receiver.life import ENDED, State
 
 LOOK_EVERY = 1.0
@@ -181,12 +181,6 @@ def _parameter(text: str) -> tuple[str, str]:
     return name, value
 
 
-def _id(text: str) -> str:
-    if len(text) != 16 or any(one not in "0123456789abcdef" for one in text):  # noqa: PLR2004 - as the API writes them
-        raise argparse.ArgumentTypeError("expected the 16 digits of a request's id")
-    return text
-
-
 def _wants_action(each: argparse.ArgumentParser) -> None:
     each.add_argument("action", help="its name")
     each.add_argument(
@@ -209,7 +203,9 @@ def _wants_outcome(each: argparse.ArgumentParser) -> None:
 
 
 def _wants_some(each: argparse.ArgumentParser) -> None:
-    each.add_argument("id", nargs="?", type=_id, metavar="ID", help="of a request; without it the newest are listed")
+    each.add_argument(
+        "id", nargs="?", type=identity, metavar="ID", help="of a request; without it the newest are listed"
+    )
     each.add_argument("--state", choices=list(State), metavar="STATE", help="only those in this state")
 
 
@@ -217,7 +213,7 @@ def _option(*names: str, **rest: Any) -> Callable[[argparse.ArgumentParser], obj
     return lambda each: each.add_argument(*names, **rest)
 
 
-_ID = _option("id", type=_id, metavar="ID", help="of the request")
+_ID = _option("id", type=identity, metavar="ID", help="of the request")
 _REASON = _option("--reason", required=True, metavar="TEXT", help="why; it is recorded")
 _YES = _option("--yes", action="store_true", help="do not ask")
 _HASH = _option("--plan-hash", metavar="HASH", help="of the plan that was read; without it the plan is shown first")

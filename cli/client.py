@@ -94,6 +94,11 @@ class Client:
         """Raises Refused."""
         return await self._ask("POST", path, body=body, headers=self._headers())
 
+    async def text(self, path: str) -> str:
+        """An answer that is no JSON. Raises Refused."""
+        status, raw = await self._send("GET", path, headers=self._headers())
+        return raw.decode() if status < 300 else str(_answer(status, raw))  # noqa: PLR2004 - successes
+
     async def log_in(self, person: str, password: str) -> Answer:
         """Raises Refused. Keeps the token."""
         answer = await self._ask("POST", "/sessions", body={"person": person, "password": password}, headers={})
@@ -112,16 +117,27 @@ class Client:
         query: Mapping[str, str] | None = None,
         body: Any = None,
     ) -> Answer:
+        return _answer(*await self._send(method, path, headers=headers, query=query, body=body))
+
+    async def _send(
+        self,
+        method: str,
+        path: str,
+        *,
+        headers: Mapping[str, str],
+        query: Mapping[str, str] | None = None,
+        body: Any = None,
+    ) -> tuple[int, bytes]:
+        """Status and body."""
         url = self._url.joinpath(API.lstrip("/"), *path.strip("/").split("/"))
         asking = self._session.request(
             method, url, params=query, json=body, headers=headers, ssl=self._trust, allow_redirects=False
         )
         try:
             async with asyncio.timeout(PATIENCE), asking as response:
-                raw = await response.content.read(MAX_ANSWER_BYTES)
+                return response.status, await response.content.read(MAX_ANSWER_BYTES)
         except (*FOREIGN, TimeoutError) as error:
             raise Refused(f"{self._url.origin()} does not answer: {_said(error)}") from None
-        return _answer(response.status, raw)
 
 
 def _said(error: BaseException) -> str:
@@ -146,6 +162,13 @@ def _answer(status: int, raw: bytes) -> Answer:
 def clean(text: object) -> str:
     """The text without what a terminal would obey, or would not show."""
     return "".join(one if one.isprintable() else f"\\u{ord(one):04x}" for one in str(text))
+
+
+def identity(text: str) -> str:
+    """An id of the receiver's, out of an argument."""
+    if len(text) != 16 or any(one not in "0123456789abcdef" for one in text):  # noqa: PLR2004 - as the API writes them
+        raise argparse.ArgumentTypeError("expected the 16 digits of an id")
+    return text
 
 
 def parser(name: str, description: str, epilog: str = "") -> argparse.ArgumentParser:

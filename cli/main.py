@@ -36,6 +36,7 @@ COMMANDS = {
     "logout": Command("cli.session", "end the session at the receiver", "logout"),
     "password": Command("cli.session", "print the hash of a password for policy.yml's people", "password"),
     "actions": Command("cli.actions", "what can be done: list, plan, run, approve, watch and all the rest"),
+    "incidents": Command("cli.incidents", "what is wrong: list, show, acknowledge, hand over, close, report"),
     "freeze": Command("cli.freeze", "stop actions from starting", "freeze"),
     "unfreeze": Command("cli.freeze", "say that a freeze may end", "unfreeze"),
     "freezes": Command("cli.freeze", "what is frozen now", "freezes"),

@@ -21,6 +21,8 @@ NODES = ("alpha", "beta", "gamma")
 CANARIES = ("canary-a", "canary-b", "canary-c")
 VENUES = {"binance": "binance", "bourse": "binance", "kraken": "kraken"}
 """Three venues by name, and what each speaks."""
+TRADED, ACCOUNT = "binance", "trader"
+"""Where the desk's engine has orders, and as whom."""
 PARTS = (
     "anvil",
     "fork",
@@ -57,6 +59,7 @@ class Centre:
         self.secrets = run / "secrets"
         self._token, self._engine_token = self.secrets / "am_token", self.secrets / "engine_token"
         self._venue_key, self._venue_secret = self.secrets / "venue_key", self.secrets / "venue_secret"
+        self._trade_key, self._trade_secret = self.secrets / "trade_key", self.secrets / "trade_secret"
         names = (*PARTS, *NODES, *CANARIES)
         self._ports = dict(ports or zip(names, free_ports(len(names)), strict=True))
         self.jobs = {name: self.address(name) for name in SCRAPED}
@@ -119,7 +122,10 @@ class Centre:
 
     def _secrets(self) -> Mapping[Path, str]:
         reader = next(account for account in ACCOUNTS if not account.trades)
+        trader = next(account for account in ACCOUNTS if account.name == ACCOUNT)
         return {
+            self._trade_key: trader.api_key,
+            self._trade_secret: trader.secret,
             **people.secret_files(self.secrets),
             self._token: secrets.token_urlsafe(32),
             self._engine_token: secrets.token_urlsafe(32),
@@ -138,8 +144,9 @@ class Centre:
             ),
             "receiver.yml": settings.receiver(
                 self.run, self.secrets, own=own, prometheus=prometheus, alertmanager=alertmanager
-            ),
-            "actions.yml": settings.actions(self.url("engine"), self._engine_token, tuple(VENUES)),
+            )
+            | {"venues": {TRADED: self._traded()}},
+            "actions.yml": settings.actions(self.url("engine"), self._engine_token, tuple(VENUES), (TRADED, ACCOUNT)),
             "policy.yml": people.policy(self.secrets, self.run / "freeze"),
             "prometheus.yml": settings.prometheus(
                 _load(RULES / "prometheus.yml"),
@@ -156,6 +163,13 @@ class Centre:
                 pager=self.url("pager"),
             ),
         }
+
+    def _traded(self) -> dict[str, Any]:
+        """The venue where the receiver may cancel what the engine has."""
+        keys = {"api_key": {"file": str(self._trade_key)}, "secret": {"file": str(self._trade_secret)}}
+        account = {**keys, "markets": ["spot"]}
+        base_url = f"{self.url('venues')}/{TRADED}"
+        return {"exchange": VENUES[TRADED], "base_url": base_url, "accounts": {ACCOUNT: account}}
 
     def _write(self, name: str, document: dict[str, Any]) -> None:
         (self._config / name).write_text(yaml.safe_dump(document, sort_keys=False, width=120))
@@ -182,9 +196,12 @@ class Centre:
     def _engine(self) -> Part:
         """The desk's own: it quotes on every venue what the exporter follows there."""
         markets = (f"--venue={name}={','.join(settings.books(kind))}" for name, kind in VENUES.items())
+        trades = f"--trades={TRADED}={VENUES[TRADED]}@{self.url('venues')}/{TRADED}"
+        flags = "--port", str(self._ports["engine"]), "--state", str(self.run / "engine.json"), trades, *markets
+        trader = next(account for account in ACCOUNTS if account.name == ACCOUNT)
         token = self._engine_token.read_text() if self._engine_token.exists() else ""
-        flags = "--port", str(self._ports["engine"]), "--state", str(self.run / "engine.json"), *markets
-        return self._module("engine", "demo.engine", *flags, ENGINE_TOKEN=token)
+        keys = {"ENGINE_TOKEN": token, "VENUE_KEY": trader.api_key, "VENUE_SECRET": trader.secret}
+        return self._module("engine", "demo.engine", *flags, **keys)
 
     def _receiver(self) -> Part:
         return self._module("receiver", "receiver", *self._own_flags("receiver"))

@@ -202,6 +202,7 @@ async def healthy(views: Views) -> bool:
         firing == open_ones == {WATCHDOG}
         and await views.nodes_up()
         and await views.venues_up()
+        and await views.pools_up()
         and await views.settled()
     )
 

@@ -16,7 +16,7 @@ class Desk:
 
     def __init__(self, session: aiohttp.ClientSession, url: str, person: Person, password: Path) -> None:
         self.person = person
-        self._session, self._base, self._password = session, url + API, password
+        self._session, self._url, self._base, self._password = session, url, url + API, password
         self._token = ""
 
     async def get(self, path: str, **parameters: str) -> Any:
@@ -26,6 +26,16 @@ class Desk:
     async def post(self, path: str, **body: object) -> Any:
         """The answer. Raises aiohttp.ClientError where it is none."""
         return await self._asked("POST", path, json=body)
+
+    async def page(self, path: str) -> str:
+        """A page as text. Raises aiohttp.ClientError where there is none."""
+        if not self._token:
+            await self._log_in()
+        headers = {"Authorization": f"Bearer {self._token}"}
+        async with self._session.get(self._url + path, headers=headers, allow_redirects=False) as response:
+            if response.status != HTTPStatus.OK:
+                raise aiohttp.ClientResponseError(response.request_info, (), status=response.status)
+            return await response.text()
 
     async def _asked(self, method: str, path: str, **given: Any) -> Any:
         if not self._token:

@@ -94,8 +94,9 @@ def receiver(run: Path, secrets: Path, *, own: str, prometheus: str, alertmanage
     }
 
 
-def actions(engine: str, token: Path, venues: Sequence[str]) -> Document:
-    """actions.yml: what can be done in the demo."""
+def actions(engine: str, token: Path, venues: Sequence[str], traded: tuple[str, str]) -> Document:
+    """actions.yml: what can be done in the demo; `traded` is the venue and the account where the engine has orders."""
+    venue, account = traded
     shared: Document = {"parameters": {"venue": {"from_label": "venue", "choices": list(venues)}}, **_LIMITED}
 
     def tells(path: str, quoting: int) -> Document:
@@ -111,6 +112,7 @@ def actions(engine: str, token: Path, venues: Sequence[str]) -> Document:
             "engine": {"url": engine, "token": {"file": str(token)}, "operations": "/operations", "idempotent": True}
         },
         "actions": [
+            _halted_and_cancelled(tells("/halt", 0), venue, account),
             {"name": "halt", "title": "Stop the engine on a venue", "protective": True, **tells("/halt", 0), **shared}
             | {"offered_by": [{"alertname": name} for name in _HALT], "undo": "resume"},
             {"name": "resume", "title": "Let the engine quote on a venue again", **tells("/resume", 1), **shared}
@@ -118,6 +120,22 @@ def actions(engine: str, token: Path, venues: Sequence[str]) -> Document:
             {"name": "order-size", "title": "Set the largest order of the engine, in dollars", **_SIZED, **_LIMITED}
             | {"offered_by": [{"alertname": "BookCrossed"}]},
         ],
+    }
+
+
+def _halted_and_cancelled(halt: Document, venue: str, account: str) -> Document:
+    """The engine stops, then its orders go; the steps are done in this order."""
+    cancel = {"executor": "cancel_orders", "venue": "$venue", "account": account, "keep": ["protective_stops"]}
+    return {
+        "name": "halt-and-cancel",
+        "title": "Stop the engine on a venue and cancel its open orders",
+        "protective": True,
+        "steps": [*halt["steps"], cancel],
+        "verify": halt["verify"],
+        "parameters": {"venue": {"from_label": "venue", "choices": [venue]}},
+        "offered_by": [{"alertname": name, "venue": venue} for name in ("FeedFrozen", "VenueDown")],
+        "undo": "resume",
+        **_LIMITED,
     }
 
 

@@ -64,6 +64,19 @@ class Views:
     async def venues_up(self) -> bool:
         return len(await self.query('occ_target_up{exporter="exchange",check="connection"} == 1')) == len(VENUES)
 
+    async def pools_up(self) -> bool:
+        """All that is to be read of the pools is, and something is."""
+        read = await self.query(
+            'count(occ_target_up{exporter="pools"} == 1) == count(occ_target_configured{exporter="pools"})'
+        )
+        return bool(read)
+
+    async def orders(self, venue: str, account: str) -> dict[str, int]:
+        """How many orders an account has open at a venue, by symbol, as the venue itself knows it."""
+        venues = (await self._get("venues", "/venues"))["venues"]
+        (found,) = (each["orders"].get(account, {}) for each in venues if each["name"] == venue)
+        return {symbol: count for symbol, count in found.items() if count}
+
     async def settled(self) -> bool:
         """Nothing that is to be read is not, or not any more, and no alert is pending."""
         return not await self.query('occ_target_up == 0 or occ_target_stale == 1 or ALERTS{alertstate="pending"}')

@@ -27,6 +27,7 @@ from .charts import Charts
 from .config import ReceiverConfig
 from .database import Database
 from .families import FAMILIES, Taken
+from .health import Health
 from .hosts import Hosts, harden
 from .ingest import Door, Intake
 from .login import LoginPages
@@ -67,10 +68,12 @@ async def running(
     async with AsyncExitStack() as stack:
         session = await stack.enter_async_context(http.session("receiver", page))
         writer = stack.enter_context(_writing(database, meters, ledger))
+        health = Health()
+        health.watch("database", writer.finding)
         told = notifiers(loaded.config)
         dispatcher = Dispatcher(told, reading=database.reading, writer=writer, page=page, now=now)
         await stack.enter_async_context(background(dispatcher.run, "notifying"))
-        parts = Parts(loaded.config, database, page, meters, session, writer, dispatcher, now)
+        parts = Parts(loaded.config, database, page, meters, session, writer, dispatcher, health, now)
         staff = await stack.enter_async_context(at_work(parts, ledger)) if ledger else None
         comparing = await stack.enter_async_context(Comparing(parts, ledger.audit if ledger else None))
         yield _application(parts, loaded, load or (lambda: loaded), rules, staff=staff, comparing=comparing)
@@ -93,7 +96,7 @@ def _application(
             staff.told()
 
     intake = Intake(Door(loaded.config.ingest), parts.writer, parts.meters, parts.now, told)
-    server = Server(parts.database.reading, people)
+    server = Server(parts.database.reading, people, parts.health)
     pages = Pages(loaded.config, server, parts.now)
     charts = Charts(pages.answer, parts.database.reading, parts.now, _prometheus(parts, loaded.config))
     hosts = Hosts(loaded.config)
@@ -187,6 +190,7 @@ class Comparing:
         """Asks the servers of this configuration from now on."""
         await self._work.aclose()
         self._current = self._made(config)
+        self._parts.health.watch("alertmanager", self._current.finding if self._current else None)
         if self._current is not None:
             await self._work.enter_async_context(background(self._current.run, "reconciliation"))
 

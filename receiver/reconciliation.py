@@ -29,6 +29,7 @@ from .alertmanager import Alertmanager, Held, Silence
 from .audit.seal import Audit
 from .clock import SECOND, rfc3339
 from .families import Severity, Taken
+from .health import Condition, Finding
 from .meters import Meters
 from .ours import made_here
 from .outbox import Notice
@@ -53,6 +54,9 @@ PAUSE = 1.0
 
 ABSENT = 300 * SECOND
 """For how long an alert must be gone before it has ended."""
+
+LATE = 120 * SECOND
+"""So long after the last pull that went well something is wrong."""
 
 MOST_AT_ONCE = 1_000
 """Alerts in one message of ours."""
@@ -118,19 +122,34 @@ class Reconciliation:
         self._memory = Memory()
         self._woken = asyncio.Event()
         self._hurry = False
+        self._complaint = ""
+        self._compared: int | None = None
+
+    def finding(self) -> Finding:
+        """Whether what fires here was compared with what Alertmanager holds, lately and without a complaint."""
+        if self._complaint:
+            return Finding(
+                Condition.ILL, f"what it holds can not be compared with what is here: {self._complaint}", self._compared
+            )
+        if self._compared is None:
+            return Finding(Condition.UNKNOWN, "it was not asked yet")
+        if self._now() - self._compared > LATE:
+            return Finding(
+                Condition.ILL, "what it holds was not compared with what is here for too long", self._compared
+            )
+        return Finding(Condition.WELL, "what it holds is what is here", self._compared)
 
     def wake(self, *, hurry: bool = False) -> None:
         self._hurry |= hurry
         self._woken.set()
 
     async def run(self) -> None:
-        complaint = ""
         while True:
             self._woken.clear()
             said = await self._tried()
-            if said != complaint and said:
+            if said != self._complaint and said:
                 log.warning("alerts can not be compared with Alertmanager's: %s", said)
-            complaint = said
+            self._complaint = said
             await self._rest()
 
     async def _tried(self) -> str:
@@ -161,7 +180,8 @@ class Reconciliation:
         )
         self._memory = memory
         self._meters.alerts(taken)
-        self._meters.reconciled(self._now())
+        self._compared = self._now()
+        self._meters.reconciled(self._compared)
         if self._prometheus is not None:
             await self._look(self._prometheus)
 

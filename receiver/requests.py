@@ -238,13 +238,26 @@ class Change:
     ) -> None:
         """Has people told about a request."""
         why = {"why": SENTENCES[request.why]} if request.why else {}
-        about = {"summary": summary, "action": request.action, "requested_by": request.person, **why, **text}
+        who = {"action": request.action, "requested_by": request.person}
+        about = {"summary": summary, **who, **why, **_answered(self.connection, request.episode_id), **text}
         outbox.put(self.connection, notice, f"request/{request.id}", about, now=self.now, severity=severity)
 
 
 def is_start(entry: Record, action: str) -> bool:
     """Whether the record is of the start of a request for the action."""
     return entry.kind == f"request.{State.RUNNING}" and entry.data["action"] == action
+
+
+def _answered(connection: Connection, episode: int | None) -> dict[str, str]:
+    """What a notice says of the alert that a request answers; nothing where it answers none."""
+    table = schema.episodes
+    row = connection.execute(select(table.c.fingerprint, table.c.labels).where(table.c.id == episode)).first()
+    if row is None:
+        return {}
+    return {
+        "alert": f"/a/{row.fingerprint}",
+        **{key: row.labels[key] for key in ("domain", "entity") if key in row.labels},
+    }
 
 
 def new_id() -> str:

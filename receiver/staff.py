@@ -20,12 +20,16 @@ from .audit.checkpoints import CheckpointError, Checkpoints, private_key
 from .audit.keeping import Keeping
 from .audit.seal import OURSELVES, Audit
 from .background import background
+from .clock import span
+from .clockguard import ClockGuard
 from .config import ReceiverConfig
 from .database import Database
 from .doors import Doors
+from .health import Condition, Finding, Health
 from .meters import Meters
 from .notifying import Dispatcher
 from .prometheus import Prometheus
+from .reach import Reach
 from .sessions import Sessions
 from .trading import Venues
 from .writer import Writer
@@ -48,6 +52,7 @@ class Parts:
     session: ClientSession
     writer: Writer[Any]
     dispatcher: Dispatcher
+    health: Health
     now: Callable[[], int]
 
 
@@ -110,6 +115,9 @@ async def at_work(parts: Parts, ledger: Ledger) -> AsyncIterator[Staff]:
         raise NotWhileRunning("policy: needs actions and prometheus")
     troubles = await parts.writer.run(lambda connection: audit.begin(connection, ledger.checkpoints))
     keeping = Keeping(audit, ledger.checkpoints, reading, parts.page, parts.now, troubles=troubles)
+    prometheus = Prometheus(parts.session, config.prometheus.url.reveal())
+    reach = Reach(prometheus, parts.now)
+    _watch(parts, keeping, reach)
     async with AsyncExitStack() as stack:
         venues = Venues(parts.session)
         stack.push_async_callback(venues.close)
@@ -121,7 +129,7 @@ async def at_work(parts: Parts, ledger: Ledger) -> AsyncIterator[Staff]:
             cover=keeping.cover,
             troubles=troubles,
             page=parts.page,
-            prometheus=Prometheus(parts.session, config.prometheus.url.reveal()),
+            prometheus=prometheus,
             venues=await venues.follow(config.venues),
             now=parts.now,
         )
@@ -136,10 +144,30 @@ async def at_work(parts: Parts, ledger: Ledger) -> AsyncIterator[Staff]:
             (partial(keeping.run, acts.engine.alarm), "audit"),
             (acts.watch.run, "incidents"),
             (acts.automation.run, "automation"),
+            (reach.run, "reach"),
         ):
             await stack.enter_async_context(background(work, name))
         doors = Doors(sessions, external_url(config))
         yield Staff(People(doors, acts.desk, ledger.checkpoints, acts.room, parts.dispatcher), acts, venues)
+
+
+def _watch(parts: Parts, keeping: Keeping, reach: Reach) -> None:
+    """What is asked when somebody wants to know how the receiver is."""
+    guard = ClockGuard(parts.now)
+
+    def of_clock() -> Finding:
+        if guard.jumped():
+            away = span(abs(guard.jump()))
+            return Finding(Condition.ILL, f"the wall clock was set by {away} since this process started")
+        return Finding(Condition.WELL, "nobody has set the wall clock since this process started")
+
+    for part, look in {
+        "audit": keeping.finding,
+        "checkpoints": keeping.covered,
+        "clock": of_clock,
+        "prometheus": reach.finding,
+    }.items():
+        parts.health.watch(part, look)
 
 
 def asks(config: ReceiverConfig) -> bool:

@@ -272,7 +272,9 @@ def confirm(change: Change, id_: str, facts: Mapping[str, str]) -> Request:
     request = change.request(id_)
     if request.state is not State.VERIFYING:
         return request
-    return change.turn(request, Turn.CONFIRM, freezes.RECEIVER, told={"facts": dict(facts)})
+    turned = change.turn(request, Turn.CONFIRM, freezes.RECEIVER, told={"facts": dict(facts)})
+    change.tell(Notice.OUTCOME, turned, f"{request.action}: succeeded", Severity.INFO)
+    return turned
 
 
 def not_confirmed(change: Change, id_: str, facts: Mapping[str, str], undo: str | None) -> Request:

@@ -20,6 +20,8 @@ from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from occ.errors import OccError
 
+from .health import Condition, Finding
+
 log = logging.getLogger(__name__)
 
 MAX_BATCH = 500
@@ -47,6 +49,7 @@ class Writer(Generic[S]):
         self._engine = engine
         self._closing = closing
         self._committed = committed
+        self._complaint = ""
         self._jobs: queue.SimpleQueue[_Job[Any] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="writer")
 
@@ -90,6 +93,7 @@ class Writer(Generic[S]):
         except Exception as error:  # noqa: BLE001 - whoever waits must hear of it, and the thread must go on
             self._fail(batch, error)
             return
+        self._complaint = ""
         self._committed(standing)
         for job, result in zip(batch, results, strict=True):
             if isinstance(result, Exception):
@@ -97,9 +101,15 @@ class Writer(Generic[S]):
             else:
                 job.done.set_result(result)
 
-    @staticmethod
-    def _fail(batch: list[_Job[Any]], error: Exception) -> None:
+    def finding(self) -> Finding:
+        """Whether the last transaction was committed."""
+        if self._complaint:
+            return Finding(Condition.ILL, f"the last transaction could not be made durable: {self._complaint}")
+        return Finding(Condition.WELL, "what is written is durable")
+
+    def _fail(self, batch: list[_Job[Any]], error: Exception) -> None:
         reason = getattr(error, "orig", None) or error
+        self._complaint = str(reason)
         log.error("not durable: %s", reason, exc_info=None if isinstance(error, SQLAlchemyError) else error)
         for job in batch:
             job.done.set_exception(NotDurable(str(reason)))

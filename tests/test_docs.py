@@ -78,6 +78,14 @@ def test_every_key_of_an_executor_is_named() -> None:
         assert [key for key in module.Options.model_fields if f"`{key}" not in row] == [], name
 
 
+def test_the_actions_that_the_page_shows_one_by_one_are_valid(tmp_path: Path) -> None:
+    shown = [text for text in re.findall(r"```yaml\n(.*?)```", ACTIONS, re.DOTALL) if text.startswith("- name:")]
+    assert shown
+    targets = 'targets: {alertmanager: {url: "http://alertmanager:9093"}}\n'
+    (tmp_path / "example.yml").write_text(f"{targets}actions:\n{''.join(shown)}")
+    load(tmp_path / "example.yml", Catalogue, secrets=False)
+
+
 @pytest.mark.parametrize(("model", "first"), [(Catalogue, "targets:"), (Policy, "people:")])
 def test_the_examples_of_the_page_are_valid(model: type[Model], first: str, tmp_path: Path) -> None:
     (example,) = [text for text in re.findall(r"```yaml\n(.*?)```", ACTIONS, re.DOTALL) if text.startswith(first)]

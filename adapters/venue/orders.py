@@ -250,6 +250,15 @@ class Orders:
         """The lists that there are."""
         return tuple(each for each in self.manner.sections if each.market in (self.markets or self.manner.markets))
 
+    async def tradable(self, symbols: Iterable[str]) -> tuple[str, ...]:
+        """Those of these symbols that the venue lists and that are asked for. Raises SourceError."""
+        known = await self.venue.markets()
+        return tuple(
+            symbol
+            for symbol in symbols
+            if symbol in known and any(section.holds(known[symbol]) for section in self.sections)
+        )
+
     async def open(self, symbols: Collection[str] | None = None) -> tuple[OpenOrder, ...]:
         """All open orders, or those in these symbols. Raises SourceError: what can not be seen whole is not told in part."""
         known = await self.venue.markets()

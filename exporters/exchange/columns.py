@@ -12,9 +12,11 @@ R = TypeVar("R")
 
 VENUE = ("venue",)
 SYMBOL = ("venue", "symbol")
+ACCOUNT = ("venue", "account")
 
 METHODS = (
     "fetch_currencies",
+    "fetch_open_orders",
     "fetch_order_book",
     "fetch_status",
     "fetch_ticker",

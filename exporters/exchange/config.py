@@ -105,12 +105,16 @@ class PriceSource(Model):
 
 
 class Account(Model):
-    """A key of the desk at a venue, for reading alone, and where it may withdraw to."""
+    """A key of the desk at a venue, for reading alone, and where it may withdraw to.
+
+    `markets` are those where the account trades, which alone are asked for; all that the exchange has without any.
+    """
 
     name: Name
     api_key: SecretValue
     secret: SecretValue
     password: SecretValue | None = None
+    markets: Annotated[tuple[Literal["spot", "linear", "inverse"], ...], unique()] = ()
     withdraw_to: tuple[Annotated[str, Field(min_length=1, max_length=128)], ...] = ()
 
 
@@ -214,15 +218,19 @@ class ExchangeConfig(ExporterConfig):
                 *(
                     problem
                     for index, venue in enumerate(self.venues)
-                    for problem in (*_untimely(self, venue, index), *_nothing_to_do(venue, index))
+                    for problem in (
+                        *_untimely(self, venue, index),
+                        *_nothing_to_do(venue, index),
+                        *_traded_nowhere(venue, index),
+                    )
                 ),
             )
         )
         for index, venue in enumerate(self.venues):
             if venue.options is not None:
                 log.warning("venues[%d].options: accepted, but not read yet", index)
-            if venue.accounts:
-                log.warning("venues[%d].accounts: accepted; only currencies are read with the first key yet", index)
+            if any(account.withdraw_to for account in venue.accounts):
+                log.warning("venues[%d].accounts: withdraw_to is accepted, but not read yet", index)
         return self
 
     @property
@@ -285,6 +293,21 @@ def _priced_nowhere(config: ExchangeConfig) -> Iterator[PydanticCustomError]:
 def _nothing_to_do(venue: Venue, index: int) -> Iterator[PydanticCustomError]:
     if not any(venue.chosen(name) for name in check_files()):
         yield refuse("all checks are off: leave the venue out", "venues", index, "checks")
+
+
+def _traded_nowhere(venue: Venue, index: int) -> Iterator[PydanticCustomError]:
+    for number, account in enumerate(venue.accounts):
+        there = _markets(venue.exchange)
+        if wrong := [market for market in account.markets if market not in there]:
+            known = f"there is: {', '.join(there)}" if there else "it is not known what there is"
+            message = f"there is no {', '.join(wrong)} at this exchange; {known}"
+            yield refuse(message, "venues", index, "accounts", number, "markets")
+
+
+def _markets(exchange: str) -> tuple[str, ...]:
+    from adapters.venue.orders import MANNERS  # noqa: PLC0415 - ccxt is loaded when a file is read, not when a board is made
+
+    return MANNERS[exchange].markets if exchange in MANNERS else ()
 
 
 def _meant(name: str, known: Iterable[str]) -> str:

@@ -108,6 +108,18 @@ Gates = Mapping[tuple[str, str], Gate]
 """By currency and network."""
 
 
+SIDES = ("buy", "sell")
+
+
+@dataclass(frozen=True, slots=True)
+class OrdersReading:
+    """Open orders of an account in these symbols, by symbol and side; when the oldest was placed, where there is one."""
+
+    symbols: tuple[str, ...]
+    counts: Mapping[tuple[str, str], int]
+    oldest_at: float | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class ConnectionReading:
     """How the requests to a venue fare. `used` is the share of the rate limit by window, as the venue says.

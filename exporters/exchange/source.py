@@ -15,6 +15,8 @@ import aiohttp
 
 from adapters.venue import BookGapError, Credentials, Request
 from adapters.venue import Venue as Wire
+from adapters.venue.orders import MANNERS, Orders
+from adapters.venue.orders import OPTIONS as OF_ORDERS
 from exporters.exchange.checks import LOOK_SECONDS
 from exporters.exchange.columns import METHODS, REQUEST_DURATION, REQUESTS, THROTTLED, WINDOWS, WS_GAP, WS_RECONNECTS
 from exporters.exchange.config import Account, ExchangeConfig, Venue
@@ -42,8 +44,10 @@ OPTIONS: Mapping[str, Mapping[str, Any]] = dict.fromkeys(
 )
 """And those by exchange. Binance is asked for aggregates of trades: what is followed must have the same ids."""
 
-KEYED_SHARE = 0.1
-"""Of what may be used of the rate limit, for requests with a key; a key that is refused must not stop the others."""
+KEYED_SHARE = 0.5
+"""Of what may be used of the rate limit, for requests with a key, in equal parts for each; one that is refused must not stop
+the others.
+"""
 
 ASK_AGAIN_SECONDS = 600.0
 """After so long a venue is asked again for what it said that it does not offer."""
@@ -73,6 +77,10 @@ class Targets:
         tickers = venue.symbols.tickers
         self.per: Mapping[str, tuple[Target, ...]] = {
             "venue": venue_itself,
+            "accounts": tuple(
+                Target(f"{name}/{account.name}", {"venue": name, "account": account.name}, facts)
+                for account in venue.accounts
+            ),
             "books": symbols(venue.symbols.books),
             "tickers": (venue_itself if tickers is None else symbols(tickers)),
             "symbols": symbols(venue.symbols.named),
@@ -119,28 +127,29 @@ class Source:
         self._round_trips: dict[str, tuple[float, float]] = {}
         self._fine_clock = False
         self._session = session
-        keyed = next(iter(venue.accounts), None)
-        self._wire = self._opened_wire(1 - KEYED_SHARE if keyed else 1.0)
-        self._keyed = self._opened_wire(KEYED_SHARE, _credentials(keyed)) if keyed else self._wire
+        self._wire = self._opened_wire(1 - KEYED_SHARE if venue.accounts else 1.0)
+        share = KEYED_SHARE / max(1, len(venue.accounts))
+        self._keyed = {account.name: self._opened_wire(share, account) for account in venue.accounts}
+        self._markets = {account.name: frozenset(account.markets) for account in venue.accounts}
 
-    def _opened_wire(self, share: float, credentials: Credentials | None = None) -> Wire:
+    def _opened_wire(self, share: float, account: Account | None = None) -> Wire:
         base = self.venue.base_url
         return Wire(
             self.venue.exchange,
             session=self._session,
             base_url=None if base is None else base.reveal(),
-            credentials=credentials,
-            options={**COMMON, **OPTIONS.get(self.venue.exchange, {})},
+            credentials=None if account is None else _credentials(account),
+            options={**COMMON, **OPTIONS.get(self.venue.exchange, {}), **OF_ORDERS},
             rate_limit_share=self.venue.rate_limit_share * share,
+            spread=account is None,
             observer=self,
             clock=self._clock,
         )
 
     async def close(self) -> None:
         """Ends what is open to the venue."""
-        await self._wire.close()
-        if self._keyed is not self._wire:
-            await self._keyed.close()
+        for wire in (self._wire, *self._keyed.values()):
+            await wire.close()
 
     # --- asking ------------------------------------------------------------------------------------------------------
 
@@ -161,7 +170,15 @@ class Source:
     async def call_with_key(self, method: str, *args: Any) -> Any:
         """As `call`, with the key of the venue's first account, where there is one: some venues tell nobody else."""
         self._admit()
-        return await self._keyed.call(method, *args)
+        return await next(iter(self._keyed.values()), self._wire).call(method, *args)
+
+    def orders(self, target: Target) -> Orders | None:
+        """The orders of an account; None where it is not known how the exchange keeps them. Raises SourceError."""
+        self._admit()
+        if (manner := MANNERS.get(self.venue.exchange)) is None:
+            return None
+        name = target.labels["account"]
+        return Orders(self._keyed[name], manner, self._markets[name])
 
     def _admit(self) -> None:
         """Raises RateLimitError while the venue wants to be left alone. That is said to our address, with or without a key."""
@@ -171,7 +188,7 @@ class Source:
 
     @property
     def _silent_until(self) -> float | None:
-        told = (self._wire.silent_until, self._keyed.silent_until)
+        told = (wire.silent_until for wire in (self._wire, *self._keyed.values()))
         return max((until for until in told if until is not None), default=None)
 
     async def timed(self, method: str) -> tuple[Any, float, float]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from . import acting, automation, incidents, logins, notifying, records, standing
+from . import acting, automation, health, incidents, logins, notifying, records, standing
 from .openapi import document
 from .operations import BASE, AnyOperation
 from .server import Server, wrong_method
@@ -12,6 +12,7 @@ from .server import Server, wrong_method
 OPERATIONS: tuple[AnyOperation, ...] = (
     *logins.OPERATIONS,
     *standing.OPERATIONS,
+    *health.OPERATIONS,
     *records.OPERATIONS,
     *acting.OPERATIONS,
     *automation.OPERATIONS,

@@ -17,9 +17,7 @@ LONGEST_PROSE = 4_000
 _PRINTABLE = r"[^\x00-\x09\x0b-\x1f\x7f]"
 _BLANK = r"\x00-\x20\x7f-\xa0\xad\u061c\u1680\u180e\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000\ufeff"
 
-Prose = Annotated[
-    str, StringConstraints(max_length=LONGEST_PROSE, pattern=rf"^{_PRINTABLE}*[^{_BLANK}]{_PRINTABLE}*$")
-]
+Prose = Annotated[str, StringConstraints(max_length=LONGEST_PROSE, pattern=rf"^{_PRINTABLE}*[^{_BLANK}]{_PRINTABLE}*$")]
 """What somebody tells, over several lines if they like; a blank one is none."""
 Line = Annotated[str, StringConstraints(max_length=200, pattern=rf"^[^\x00-\x1f\x7f]*[^{_BLANK}][^\x00-\x1f\x7f]*$")]
 """Some words in one line."""
@@ -74,9 +72,10 @@ class Incident(Shape):
 
 
 class Incidents(Shape):
-    """What goes on first, then what waits to be closed, then the rest; each from the newest."""
+    """What goes on first, then what waits to be closed, then the rest; each from the newest. `may`: who may open one by hand."""
 
     incidents: tuple[Incident, ...]
+    may: tuple[str, ...]
 
 
 class Happening(Shape):

@@ -43,7 +43,9 @@ MARKDOWN = "text/markdown"
 
 async def incidents(call: Call[Nothing, IncidentsAsked]) -> Incidents:
     found = await call.people.room.incidents(call.query.limit, call.query.status)
-    return Incidents(incidents=tuple(map(_incident, found)))
+    policy = call.people.desk.rules.current.policy
+    may = tuple(person.id for person in policy.people if policy.may_respond(person) is None)
+    return Incidents(incidents=tuple(map(_incident, found)), may=may)
 
 
 async def incident(call: Call[Nothing, IncidentAsked]) -> WholeIncident:

@@ -12,6 +12,7 @@ from sqlalchemy import Engine
 from receiver.audit.checkpoints import Checkpoints
 from receiver.desk import Desk
 from receiver.doors import Doors, Visitor
+from receiver.health import Health
 from receiver.incidents.room import Room
 from receiver.notifying import Dispatcher
 from receiver.sessions import Session
@@ -59,6 +60,7 @@ class Call(Generic[B, Q]):
     query: Q
     path: Mapping[str, str]
     request: web.Request
+    health: Health
 
     @property
     def people(self) -> People:

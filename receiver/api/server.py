@@ -20,6 +20,7 @@ from receiver.audit.seal import Forged
 from receiver.catalogue import BadParameters
 from receiver.desk import Refusal
 from receiver.doors import Visitor
+from receiver.health import Health
 from receiver.life import Impossible
 from receiver.requests import NotFound
 from receiver.why import Why
@@ -65,9 +66,10 @@ class Turns:
 class Server:
     """Makes routes of operations. Without people only open operations can be asked, by whoever reaches this server."""
 
-    def __init__(self, reading: Engine, people: People | None) -> None:
+    def __init__(self, reading: Engine, people: People | None, health: Health) -> None:
         self._reading = reading
         self.people = people
+        self._health = health
         self._turns = Turns()
 
     def routes(self, operations: Iterable[AnyOperation]) -> list[web.RouteDef]:
@@ -111,7 +113,7 @@ class Server:
             async with self._turn(visitor):
                 _in_place(path)
                 asked, sent = _strings(operation.asks, query, "query"), _strings(operation.takes, body, "form")
-                return await operation.handler(Call(self._reading, self.people, visitor, sent, asked, path, request))
+                return await operation.handler(self._call(request, visitor, path, asked, sent))
         except Failure:
             raise
         except Exception as error:  # noqa: BLE001 - as for a request over HTTP: every failure is answered, and none lost
@@ -123,8 +125,13 @@ class Server:
             path = dict(request.match_info)
             _in_place(path)
             query, body = _query(operation, request), await _body(operation, request)
-            answer = await operation.handler(Call(self._reading, self.people, visitor, body, query, path, request))
+            answer = await operation.handler(self._call(request, visitor, path, query, body))
         return answer if isinstance(answer, web.StreamResponse) else _json(answer, operation.status)
+
+    def _call(
+        self, request: web.Request, visitor: Visitor | None, path: Mapping[str, str], query: Shape, body: Shape
+    ) -> Call[Any, Any]:
+        return Call(self._reading, self.people, visitor, body, query, path, request, self._health)
 
     def _turn(self, visitor: Visitor | None) -> AbstractAsyncContextManager[None]:
         """Logins have bounds of their own."""

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection
+from functools import partial
 
-from receiver import queries
+from sqlalchemy import Connection, select
+
+from receiver import queries, schema
 from receiver.clock import rfc3339
+from receiver.queries import EpisodeRow
 from receiver.why import Why
 
 from .errors import Failure
@@ -38,10 +41,19 @@ def _incomplete(found: queries.IncompleteGroup) -> Incomplete:
 
 async def alert(call: Call[Nothing, AlertAsked]) -> Alert:
     fingerprint = call.path["fingerprint"]
-    rows = await read(call, lambda connection: queries.of_alert(connection, fingerprint, call.query.limit))
+    rows, incident = await read(call, partial(_alert, fingerprint=fingerprint, limit=call.query.limit))
     if not rows:
         raise Failure(Why.NOT_FOUND, "no alert with this fingerprint has arrived")
-    return Alert(fingerprint=fingerprint, episodes=tuple(map(episode_of, rows)))
+    return Alert(fingerprint=fingerprint, incident=incident, episodes=tuple(map(episode_of, rows)))
+
+
+def _alert(connection: Connection, *, fingerprint: str, limit: int) -> tuple[list[EpisodeRow], str | None]:
+    """Its episodes, and the newest incident that the first of them belongs to."""
+    rows = queries.of_alert(connection, fingerprint, limit)
+    member = schema.incident_episodes
+    query = select(member.c.incident_id).order_by(member.c.joined_at.desc(), member.c.incident_id).limit(1)
+    incident = connection.execute(query.where(member.c.episode_id == rows[0].id)).scalar() if rows else None
+    return rows, incident
 
 
 OPERATIONS: tuple[AnyOperation, ...] = (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .shapes import Episode, Instant, Limit, Shape
+from .shapes import Episode, Id, Instant, Limit, Shape
 
 
 class NowAsked(Shape):
@@ -32,7 +32,8 @@ class AlertAsked(Shape):
 
 
 class Alert(Shape):
-    """The episodes of one alert: what fires first, then the newest."""
+    """The episodes of one alert: what fires first, then the newest. `incident` is the one that the first belongs to."""
 
     fingerprint: str
+    incident: Id | None
     episodes: tuple[Episode, ...]

@@ -13,6 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from occ.page import Column, Event, Page
 from receiver.clock import SECOND
 from receiver.families import AUDIT_CHECKPOINT, AUDIT_ENTRIES, AUDIT_VALID, AUDIT_VERIFIED
+from receiver.health import Condition, Finding
 
 from .chain import Head
 from .checkpoints import CheckpointError, Checkpoints
@@ -20,6 +21,9 @@ from .seal import Audit
 from .walk import Trouble
 
 log = logging.getLogger(__name__)
+
+LATE = 3
+"""So many times its pace, and what should have been done is late."""
 
 _NO_LABELS: tuple[Mapping[str, str], ...] = ({},)
 
@@ -77,6 +81,27 @@ class Keeping:
                     await alarm(found)
             self._show()
             await asyncio.sleep(self._pace.look)
+
+    def finding(self) -> Finding:
+        """Whether the last look at everything has found nothing, and nobody else has appended since."""
+        if not self._valid or self._audit.foreign:
+            return Finding(Condition.ILL, "it is not what was recorded; the log says where", self._verified_at)
+        if self._now() - self._verified_at > LATE * self._pace.verify * SECOND:
+            return Finding(Condition.ILL, "nobody has looked at all of it for too long", self._verified_at)
+        return Finding(
+            Condition.WELL, f"all of it was looked at, {self._audit.known.seq} records by now", self._verified_at
+        )
+
+    def covered(self) -> Finding:
+        """Whether a checkpoint outside of the database covers the newest record, or did so a short while ago."""
+        if self._covered_at is None:
+            return Finding(Condition.ILL, "no checkpoint covers what was recorded")
+        late = (
+            self._audit.known != self._covered
+            and self._now() - self._covered_at > LATE * self._pace.checkpoint * SECOND
+        )
+        says = "the newest records are under none" if late else "they cover what was recorded"
+        return Finding(Condition.ILL if late else Condition.WELL, says, self._covered_at)
 
     async def checkpoint(self) -> None:
         """Tries to have the last commit covered by a checkpoint; says so where it can not."""

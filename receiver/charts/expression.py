@@ -58,11 +58,15 @@ def _fits(rule: Rule, labels: Mapping[str, str]) -> bool:
 def about(rule: Rule, alert: Mapping[str, str], series: Mapping[str, str]) -> bool:
     """Whether a series of the rule's expression is about the alert: every label that both have is the same.
 
-    Labels that the rule sets are the alert's alone. Those which only the alert has were added on its way, or left out by an
-    aggregation.
+    Those which only the alert has were added on its way, or left out by an aggregation.
     """
-    own = alert.keys() - rule.labels.keys() - {"alertname"}
-    return all(alert[name] == said for name, said in series.items() if name in own)
+    known = own(rule, alert)
+    return all(known[name] == said for name, said in series.items() if name in known)
+
+
+def own(rule: Rule, alert: Mapping[str, str]) -> dict[str, str]:
+    """The alert's labels, without those that the rule sets: what its series can have had."""
+    return {name: said for name, said in alert.items() if name not in rule.labels and name != "alertname"}
 
 
 def conditions(query: str) -> tuple[Condition, ...]:

@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from occ.errors import SourceError
 from receiver.prometheus import Prometheus, Range, Rule, Series
 
-from .expression import Condition, NotDrawn, about, conditions, rule_of
+from .expression import Condition, NotDrawn, about, conditions, own, rule_of
+from .narrowing import narrowed
 from .values import Line, Panel
 
 WITHIN = 5.0
@@ -79,7 +80,8 @@ class _Asking:
         def wanted(series: Mapping[str, str]) -> bool:
             return about(self.rule, self.labels, series)
 
-        found = await self.prometheus.query_range(expression, self.times, wanted, WITHIN)
+        about_it = narrowed(expression, own(self.rule, self.labels))
+        found = await self.prometheus.query_range(about_it, self.times, wanted, WITHIN)
         return tuple(Line(series.points, self._name(series)) for series in found)
 
     def _name(self, series: Series) -> str:

@@ -48,7 +48,7 @@ class Answer(Protocol):
     """Makes a page of a template and its values."""
 
     def __call__(
-        self, status: int, template: str, visitor: Visitor | None = None, **values: object
+        self, status: int, template: str, visitor: Visitor | None = None, /, **values: object
     ) -> web.Response: ...
 
 

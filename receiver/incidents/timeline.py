@@ -33,7 +33,7 @@ class Happening:
     def words(self) -> str:
         """What happened, in one sentence, as plain text."""
         told = {name: value for name, value in self.record.data.items() if isinstance(value, str)}
-        said = _WORDS.get(self.record.kind)
+        said = WORDS.get(self.record.kind)
         if said is None:
             return self.record.kind
         return said.format_map(_Told({"by": self.record.by, **_lists(self.record.data), **told}))
@@ -64,7 +64,7 @@ class _Told(dict[str, str]):
 
 _SAID = ("reason", "text", "summary")
 
-_WORDS: Mapping[str, str] = {
+WORDS: Mapping[str, str] = {
     "incident.opened": "{by} opened it: {title}",
     "incident.joined": "{alert} joined it",
     "incident.acknowledged": "{by} acknowledged it",

@@ -28,7 +28,7 @@ LONGEST = 500
 
 BEGINS = (Notice.INCIDENT_OPENED, Notice.INCIDENT_REOPENED)
 ENDS = (Notice.INCIDENT_RESOLVED, Notice.INCIDENT_CLOSED)
-POINTS = (Notice.OUTCOME, Notice.TEST)
+POINTS = (Notice.OUTCOME, Notice.ESCALATION, Notice.IN_DOUBT, Notice.TEST)
 
 _MOST = 100
 """Annotations of one subject that are looked at."""

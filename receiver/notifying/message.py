@@ -19,7 +19,7 @@ HEADLINES: Mapping[Notice, str] = {
     Notice.IN_DOUBT: "Action in doubt",
     Notice.TAMPERED: "Database changed from outside",
     Notice.CLOCK: "Clock jumped",
-    Notice.OUTCOME: "Action ended",
+    Notice.OUTCOME: "Action succeeded",
     Notice.AUTOMATION: "Automation",
     Notice.INCIDENT_OPENED: "Incident opened",
     Notice.INCIDENT_REOPENED: "Incident reopened",

@@ -30,11 +30,11 @@ OURSELVES = "occ"
 FOLLOWS: Mapping[Notice, str | None] = {
     Notice.UNFREEZE: "resolve",
     Notice.INCIDENT_ACKNOWLEDGED: "acknowledge",
+    Notice.OUTCOME: "resolve",
     Notice.INCIDENT_RESOLVED: "resolve",
     Notice.INCIDENT_CLOSED: "resolve",
     Notice.INCIDENT_HANDED_OVER: None,
     Notice.INCIDENT_MITIGATED: None,
-    Notice.OUTCOME: None,
 }
 """What becomes of the alert by notices that come after its first; None: nothing. What is not here triggers, if it is a page."""
 

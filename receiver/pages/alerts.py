@@ -12,14 +12,15 @@ from .requests import to_request
 MAX_FIRING = 40
 MAX_RESOLVED = 12
 MAX_EPISODES = 20
+MAX_INCIDENTS = 20
 MAX_WAITING = 100
 MAX_DOUBTFUL = 10
 LONGEST_NAME = 120
 
 
 async def now(visit: Visit) -> dict[str, Any]:
-    found = await visit.ask("now", limit=str(MAX_FIRING))
-    resolved = await visit.ask("episodes", status="resolved", limit=str(MAX_RESOLVED))
+    found = await visit.ask("now", query={"limit": str(MAX_FIRING)})
+    resolved = await visit.ask("episodes", query={"status": "resolved", "limit": str(MAX_RESOLVED)})
     return {
         "standing": found,
         "firing": [episode for episode in found.firing if episode.severity != Severity.NONE],
@@ -27,20 +28,24 @@ async def now(visit: Visit) -> dict[str, Any]:
         "hidden": sum(found.active.values()) - len(found.firing),
         "resolved": resolved.episodes,
         "freezes": await visit.people("freezes"),
+        "incidents": await visit.people("incidents", {"limit": str(MAX_INCIDENTS)}),
         "waiting": {
-            "pending_approval": await visit.people("requests", state="pending_approval", limit=str(MAX_WAITING)),
-            "in_doubt": await visit.people("requests", state="in_doubt", limit=str(MAX_DOUBTFUL)),
+            "pending_approval": await visit.people(
+                "requests", {"state": "pending_approval", "limit": str(MAX_WAITING)}
+            ),
+            "in_doubt": await visit.people("requests", {"state": "in_doubt", "limit": str(MAX_DOUBTFUL)}),
         },
     }
 
 
 async def alert(visit: Visit) -> dict[str, Any]:
-    found = await visit.ask("alert", visit.place, limit=str(MAX_EPISODES))
+    found = await visit.ask("alert", visit.place, {"limit": str(MAX_EPISODES)})
     latest = found.episodes[0]
     return {
         "latest": latest,
+        "incident": found.incident,
         "episodes": found.episodes,
-        "offered": await visit.people("actions", fingerprint=found.fingerprint),
+        "offered": await visit.people("actions", {"fingerprint": found.fingerprint}),
         "freezes": await visit.people("freezes"),
         "why": _why(latest.labels),
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from types import MappingProxyType
 from typing import Any
 
 from aiohttp import web
@@ -16,6 +17,9 @@ from receiver.doors import Visitor
 
 from . import forms
 from .forms import Fields
+
+Texts = Mapping[str, str]
+NONE: Texts = MappingProxyType({})
 
 _OPERATIONS = {operation.name: operation for operation in OPERATIONS}
 
@@ -42,24 +46,24 @@ class Visit:
     def query(self) -> dict[str, str]:
         return dict(self.request.query)
 
-    async def ask(self, operation: str, path: Mapping[str, str] | None = None, **query: str) -> Any:
+    async def ask(self, operation: str, path: Texts = NONE, query: Texts = NONE) -> Any:
         """What the operation answers. Raises Failure."""
         return await self.server.ask(
-            _OPERATIONS[operation], self.request, self.visitor, path=path or {}, query=query, body={}
+            _OPERATIONS[operation], self.request, self.visitor, path=path, query=query, body={}
         )
 
-    async def part(self, operation: str, path: Mapping[str, str] | None = None, **query: str) -> Any:
+    async def part(self, operation: str, path: Texts = NONE, query: Texts = NONE) -> Any:
         """As `ask`, for a part of a page without which the rest is still worth seeing: a Failure is told in its place."""
         try:
-            return await self.ask(operation, path, **query)
+            return await self.ask(operation, path, query)
         except Failure as failure:
             return failure
 
-    async def people(self, operation: str, path: Mapping[str, str] | None = None, **query: str) -> Any:
+    async def people(self, operation: str, query: Texts = NONE) -> Any:
         """As `part`; None where nobody can log in, so that there is nothing of the kind."""
-        return await self.part(operation, path, **query) if self.server.people else None
+        return await self.part(operation, query=query) if self.server.people else None
 
-    async def send(self, operation: str, path: Mapping[str, str], body: Mapping[str, Any]) -> Any:
+    async def send(self, operation: str, path: Texts, body: Mapping[str, Any]) -> Any:
         """Does something. Raises Failure."""
         return await self.server.ask(_OPERATIONS[operation], self.request, self.visitor, path=path, query={}, body=body)
 

@@ -22,13 +22,13 @@ HERE = Path(__file__).parents[1]
 
 MENU = (
     ("/", "Now"),
+    ("/incidents", "Incidents"),
     ("/approvals", "Approvals"),
     ("/actions", "Actions"),
     ("/freeze", "Freeze"),
-    ("/history", "History"),
-    ("/audit", "Audit"),
 )
-"""The pages that every page leads to."""
+MORE = (("/history", "History"), ("/automation", "Automation"), ("/audit", "Audit"), ("/health", "Health"))
+"""The pages that every page leads to: those that are needed in a hurry, and the others."""
 
 
 def templates() -> Environment:
@@ -44,9 +44,15 @@ def templates() -> Environment:
     made.filters |= {"rfc3339": text.rfc3339, "readable": text.readable, "length": clock.span}
     made.filters |= {"ago": text.ago, "until": text.between, "sentence": text.sentence, "meaning": _meaning}
     made.filters |= {"link": text.web_link, "host": text.host_of, "clip": text.clip, "shown": shown}
-    made.filters |= {"length_of": len, "trimmed": text.trimmed, "in_order": text.in_order, "paired": _paired}
+    made.filters |= {
+        "length_of": len,
+        "trimmed": text.trimmed,
+        "flat": text.flat,
+        "in_order": text.in_order,
+        "paired": _paired,
+    }
     made.tests |= {"failure": lambda value: isinstance(value, Failure)}
-    made.globals |= {"version": __version__, "new_id": new_id, "pages_of_all": MENU}
+    made.globals |= {"version": __version__, "new_id": new_id, "menu": MENU, "more": MORE}
     return made
 
 

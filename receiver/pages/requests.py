@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from receiver import clock
 from receiver.life import ENDED, State
 
 from .leaves import Deed, Leaf, Visit
@@ -42,6 +43,8 @@ async def request(visit: Visit) -> dict[str, Any]:
     undo = getattr(action, "undo", None)
     return {
         "whole": whole,
+        "steps": [_in_order(step) for step in whole.plan["steps"]],
+        "bounds": _bounds(whole.plan),
         "request": found,
         "action": action,
         "undo": await visit.part("action", {"action": undo}) if undo and _has_effect(whole) else None,
@@ -53,6 +56,28 @@ async def request(visit: Visit) -> dict[str, Any]:
     }
 
 
+def _in_order(step: dict[str, Any]) -> dict[str, Any]:
+    """What it is and where it goes before everything else."""
+    first = [name for name in ("executor", "target", "venue", "account", "method", "path") if name in step]
+    return {name: step[name] for name in (*first, *step)}
+
+
+def _bounds(plan: dict[str, Any]) -> dict[str, str]:
+    """Limits and times of a plan, in words."""
+    limits, expires = plan["limits"], plan["expires"]
+    found = {
+        "again after": limits["cooldown"] and _seconds(limits["cooldown"]),
+        "at most": limits["per_day"] and f"{limits['per_day']} times within 24 h",
+        "approved within": _seconds(expires["approval"]),
+        "started within": _seconds(expires["execution"]),
+    }
+    return {name: words for name, words in found.items() if words}
+
+
+def _seconds(length: Any) -> str:
+    return clock.span(int(float(length) * clock.SECOND))
+
+
 def _has_effect(whole: Any) -> bool:
     """Whether there is anything to undo: it has ended, and something of it was applied."""
     return whole.request.state in ENDED and any(effect.state != "not_applied" for effect in whole.effects)
@@ -61,7 +86,7 @@ def _has_effect(whole: Any) -> bool:
 async def approvals(visit: Visit) -> dict[str, Any]:
     """What waits for whoever looks comes first."""
     listed = {state: await _listed(visit, state) for state in (State.PENDING_APPROVAL, State.IN_DOUBT)}
-    planned = await visit.ask("requests", state=State.PLANNED.value, limit=str(MAX_WAITING))
+    planned = await visit.ask("requests", query={"state": State.PLANNED.value, "limit": str(MAX_WAITING)})
     waiting = [whole for wholes in listed.values() for whole in wholes]
     return {
         "for_me": [whole for whole in waiting if _waits_for(visit.person, whole)],
@@ -73,7 +98,7 @@ async def approvals(visit: Visit) -> dict[str, Any]:
 
 
 async def _listed(visit: Visit, state: State) -> list[Any]:
-    found = await visit.ask("requests", state=state.value, limit=str(MAX_WAITING))
+    found = await visit.ask("requests", query={"state": state.value, "limit": str(MAX_WAITING)})
     return [await visit.ask("request", {"id": each.id}) for each in found.requests]
 
 
@@ -83,7 +108,7 @@ def _waits_for(person: str, whole: Any) -> bool:
 
 async def history(visit: Visit) -> dict[str, Any]:
     asked = {name: visit.query[name] for name in ("state", "before") if visit.query.get(name)}
-    found = await visit.ask("requests", limit=str(MAX_LISTED), **asked)
+    found = await visit.ask("requests", query={"limit": str(MAX_LISTED), **asked})
     return {
         "requests_listed": found.requests,
         "states": [state.value for state in State],

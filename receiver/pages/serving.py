@@ -14,11 +14,12 @@ from receiver.config import ReceiverConfig
 from receiver.doors import Visitor
 from receiver.why import Why
 
-from . import alerts, audits, catalogue, forms, freezing, rendering, requests
+from . import alerts, audits, catalogue, forms, freezing, incidents, rendering, requests
 from .leaves import Deed, Leaf, Refused, Visit
 
 LEAVES: tuple[Leaf, ...] = (
     *alerts.LEAVES,
+    *incidents.LEAVES,
     *requests.LEAVES,
     *catalogue.LEAVES,
     *freezing.LEAVES,
@@ -58,7 +59,7 @@ class Pages:
     async def style(self, _: web.Request) -> web.Response:
         return web.Response(text=self._style, content_type="text/css", headers={"Cache-Control": "max-age=300"})
 
-    def answer(self, status: int, template: str, visitor: Visitor | None = None, **values: Any) -> web.Response:
+    def answer(self, status: int, template: str, visitor: Visitor | None = None, /, **values: Any) -> web.Response:
         """A page of these values, as of now."""
         given = {"now": self._now(), "visitor": visitor, "refused": None, "refresh": None, "section": "", **values}
         text = rendering.render(self._templates, template, given)

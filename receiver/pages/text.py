@@ -111,6 +111,20 @@ def in_order(values: Mapping[str, str]) -> dict[str, str]:
     return dict(sorted(values.items()))
 
 
+def flat(value: Any) -> Any:
+    """What stands in pairs within pairs, in pairs of one level: `body venue` is the venue of the body."""
+    if not isinstance(value, Mapping):
+        return value
+    found: dict[str, Any] = {}
+    for key, item in value.items():
+        inner = flat(item)
+        if isinstance(inner, Mapping) and inner:
+            found |= {f"{key} {name}": each for name, each in inner.items()}
+        else:
+            found[str(key)] = inner
+    return found
+
+
 def trimmed(value: Any, room: int = 15_000, longest: int = 1_000) -> Any:
     """What JSON can hold, for a page: Pairs, Items and texts, which together take about `room` bytes at most."""
     return _Trimmed(room, longest).of(value)

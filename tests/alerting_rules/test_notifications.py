@@ -4,6 +4,7 @@ Addresses and secrets lead to a sink of ours; every wait is divided by 30, inhib
 """
 
 import json
+import re
 from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,6 +30,11 @@ FASTER = 30
 WITHIN = 60.0
 
 Alert = dict[str, str]
+
+ANNOTATIONS = {
+    name: f"https://occ.example/its-{name}?a=b&c=d" if name.endswith("_url") else f"its {name}"
+    for name in checks.ANNOTATIONS
+}
 
 
 @dataclass
@@ -76,6 +82,7 @@ def led_to(sink: Sink, secrets: Path, shipped: Any) -> Any:
 def configuration(sink: Sink, tmp_path: Path) -> Path:
     config = led_to(sink, tmp_path, checks.load(ALERTMANAGER))
     config["global"]["pagerduty_url"] = f"{sink.url}/v2/enqueue"
+    config["templates"] = [str(ALERTMANAGER.parent / pattern) for pattern in config["templates"]]
     config["route"] = timescale.routing(config["route"], FASTER)
     # Tickets are looked at too, whatever the day and hour of this test.
     config["time_intervals"][0]["time_intervals"] = [{"weekdays": ["sunday:saturday"]}]
@@ -318,8 +325,7 @@ async def test_the_watchdog_is_repeated_to_both_who_wait_for_it(alertmanager: Al
 
 
 async def test_a_page_tells_what_to_do_first_and_where_to_read_on(alertmanager: Alertmanager, sink: Sink) -> None:
-    annotations = {name: f"its {name}" for name in checks.ANNOTATIONS}
-    await alertmanager.fire([alert("ChainStalled", "base"), alert("NodeWrongChain", "base", "a")], annotations)
+    await alertmanager.fire([alert("ChainStalled", "base"), alert("NodeWrongChain", "base", "a")], ANNOTATIONS)
     await until(arrived(sink, "/v2/enqueue", 1), WITHIN)
     (page,) = sink.at("/v2/enqueue")
     assert page["routing_key"] == "the-routing-key"
@@ -328,23 +334,65 @@ async def test_a_page_tells_what_to_do_first_and_where_to_read_on(alertmanager: 
     first = page["payload"]["custom_details"]["first_action"]
     assert "ChainStalled base: its first_action" in first
     assert "NodeWrongChain base/a: its first_action" in first
-    assert page["client_url"] == "its action_url"
+    assert re.fullmatch(r"https://occ\.example/a/[0-9a-f]{16}", page["client_url"])
+    assert len(set(re.findall(r"https://occ\.example/a/[0-9a-f]{16}", first))) == 2
     assert page["links"] == [
-        {"text": "Runbook", "href": "its runbook_url"},
-        {"text": "Graph", "href": "its dashboard_url"},
+        {"text": "Runbook", "href": "https://occ.example/its-runbook_url?a=b&c=d"},
+        {"text": "Board", "href": "https://occ.example/its-dashboard_url?a=b&c=d"},
     ]
 
 
 async def test_a_ticket_and_an_alert_of_no_known_severity_are_heard_of(alertmanager: Alertmanager, sink: Sink) -> None:
-    annotations = {name: f"its {name}" for name in checks.ANNOTATIONS}
-    await alertmanager.fire([alert("NodeDown", "base", "a")], annotations)
+    await alertmanager.fire([alert("NodeDown", "base", "a")], ANNOTATIONS)
     await alertmanager.fire([alert("NodeDown", "base", "a", severity="critical")])
     await until(arrived(sink, "/slack", 1), WITHIN)
     (attachment,) = sink.at("/slack")[0]["attachments"]
     assert attachment["title"] == "its summary"
-    assert " ".join(attachment["text"].split()) == "its description First: its first_action its runbook_url"
+    assert attachment["fallback"] == "its summary"
+    description, first, links = attachment["text"].splitlines()
+    assert (description, first) == ("its description", "First: its first_action")
+    page, *rest = links.split(" ")
+    assert re.fullmatch(r"<https://occ\.example/a/[0-9a-f]{16}\|Open>", page)
+    assert page == f"<{attachment['title_link']}|Open>"
+    assert rest == [
+        "<https://occ.example/its-runbook_url?a=b&amp;c=d|Runbook>",
+        "<https://occ.example/its-dashboard_url?a=b&amp;c=d|Board>",
+    ]
     await until(arrived(sink, "/v2/enqueue", 1), WITHIN)
     assert sink.at("/v2/enqueue")[0]["payload"]["summary"] == "An alert of no known severity: NodeDown"
+
+
+HOSTILE = {
+    "summary": "<!channel> <@U1> @here *bold* [x](https://evil.example) \u202e\u200b&amp;\nsecond line",
+    "description": "<https://evil.example|our page> " + "x" * 5000,
+    "first_action": "{{ .ExternalURL }} `x` <script>alert(1)</script>",
+    "runbook_url": "javascript:alert(1)",
+    "dashboard_url": "https://evil.example/|x> <!here",
+    "action_url": "https://evil.example/",
+}
+
+
+async def test_words_of_others_lead_nobody_astray(alertmanager: Alertmanager, sink: Sink) -> None:
+    named = {"alertname": "<!everyone>", "entity": "a|b><!here>"}
+    await alertmanager.fire([alert("NodeDown", "base", "a", **named), alert("ChainStalled", "base", **named)], HOSTILE)
+    await until(arrived(sink, "/slack", 1), WITHIN)
+    await until(arrived(sink, "/v2/enqueue", 1), WITHIN)
+    (attachment,) = sink.at("/slack")[0]["attachments"]
+    (page,) = sink.at("/v2/enqueue")
+    assert attachment["mrkdwn_in"] == ["pretext"]
+    for text in (attachment["title"], attachment["fallback"], attachment["text"]):
+        assert not re.search(r"@\w|://evil|[\u202e\u200b]", text)
+        assert re.findall(r"<[^>]*>?|>", text) in ([], [f"<{page_of(attachment['title_link'])}|Open>"])
+    assert attachment["title"].startswith("&lt;!channel&gt; &lt;@\u2060U1&gt; @\u2060here *bold* ")
+    assert len(attachment["text"]) < 2000
+    assert page_of(page["client_url"])
+    assert not page.get("links")
+
+
+def page_of(link: str) -> str:
+    """The link, which leads to an alert's page of ours."""
+    assert re.fullmatch(r"https://occ\.example/a/[0-9a-f]{16}", link)
+    return link
 
 
 def arrived(sink: Sink, path: str, count: int) -> Callable[[], Any]:

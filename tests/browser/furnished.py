@@ -57,7 +57,7 @@ async def _alerts(site: Site) -> None:
         "dashboard_url": "https://grafana.example/d/exchange?var-venue=binance",
     }
     labels = {"domain": "exchange", "parent": "binance", "entity": "binance", "venue": "binance"}
-    frozen = alert("FeedFrozen", starts=at - 2_400 * SECOND, labels=labels, **said)
+    frozen = alert("FeedFrozen", starts=at - 2_400 * SECOND, labels=labels) | {"annotations": said}
     ended = alert("NodeLagging", starts=at - 9_000 * SECOND, ends=at - 7_000 * SECOND, labels={"domain": "nodes"})
     hostile = {"entity": ATTACK, "domain": ATTACK, "venue": ATTACK, "long": LONG, f"odd{ATTACKS[0]}": ATTACK}
     words = dict.fromkeys((*said, f"more{ATTACKS[1]}"), ATTACK) | {"long": LONG, "description": LONG}
@@ -108,14 +108,18 @@ async def _incidents(site: Site) -> list[str]:
         return list((await site.get("/incidents"))["incidents"])
 
     async def there() -> bool:
-        return len(await found()) >= 3  # noqa: PLR2004 - one for each alert
+        return len(await found()) >= 3
 
     await until(there, WITHIN)
     by_title = {one["entity"]: one["id"] for one in await found()}
     led = by_title["binance"]
-    await site.post(f"/incidents/{led}/acknowledge", "cora", reason=ATTACK)
+    await site.post(f"/incidents/{led}/acknowledge", "cora", reason=ATTACKS[0])
     await site.post(f"/incidents/{led}/note", "opal", text=f"{ATTACK}\n{LONG[:3_000]}")
-    made = await site.post("/incidents", "opal", title=f"By hand {ATTACKS[0]}", severity="ticket", reason=ATTACK)
-    for turn, more in (("acknowledge", {}), ("resolve", {"reason": ATTACK}), ("close", {"summary": f"Over. {ATTACK}"})):
+    made = await site.post("/incidents", "opal", title=f"By hand {ATTACKS[0]}", severity="ticket", reason=ATTACKS[3])
+    for turn, more in (
+        ("acknowledge", {}),
+        ("resolve", {"reason": ATTACK[:250]}),
+        ("close", {"summary": f"Over. {ATTACK}"}),
+    ):
         await site.post(f"/incidents/{made['id']}/{turn}", "cora", **more)
     return [*by_title.values(), made["id"]]

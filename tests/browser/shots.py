@@ -17,7 +17,6 @@ LOOKS = ((PHONE, "light"), (PHONE, "dark"), (DESK, "light"), (DESK, "dark"))
 
 async def shoot(folder: Path, person: str) -> int:
     """How many pictures it has made."""
-    folder.mkdir(parents=True, exist_ok=True)
     made = 0
     with tempfile.TemporaryDirectory() as place:
         async with site(Path(place)) as found, browsing() as browser:
@@ -35,6 +34,6 @@ async def shoot(folder: Path, person: str) -> int:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 2:  # noqa: PLR2004 - the command and its one argument
+    if len(sys.argv) != 2:
         sys.exit(__doc__)
     print(f"{asyncio.run(shoot(Path(sys.argv[1]), 'rita'))} pictures in {sys.argv[1]}")  # noqa: T201

@@ -29,8 +29,7 @@ from receiver.database import opened
 from tests.browser.tabs import Tab
 from tests.receiver import acting
 from tests.receiver.charts.past import remembering
-from tests.receiver.house import Place
-from tests.receiver.support import AUTHORIZED, alert, message
+from tests.receiver.support import AUTHORIZED, message
 
 ACTIONS = """
 targets:
@@ -64,6 +63,15 @@ actions:
     parameters: {{width: {{number: {{min: 1, max: 50}}}}}}
     deadline: 3s
     verify: {{query: engine_quoting == 1, heartbeat: engine_heartbeat_timestamp_seconds, within: 30s}}
+"""
+
+POLICY = """
+rules:
+  - {action: halt, request: [operator], approvals: [], review: [risk]}
+  - {action: "*", request: [operator], approvals: [{role: trader, count: 1}, {role: risk, count: 1}], review: [commander]}
+escalation: [{severity: page, acknowledge_within: 10m, then: [commander]}]
+freeze: {by: [operator, trader], unfreeze: {role: commander, count: 2}}
+release: {role: commander, count: 2}
 """
 
 RULES = """
@@ -155,16 +163,20 @@ async def site(folder: Path) -> AsyncIterator[Site]:
     async with (
         Server(engine, token=acting.ENGINE_TOKEN) as trading,
         remembering(folder / "measured", RULES, SERIES, until=NOW, scrapes={"engine": trading.url[7:]}) as prometheus,
-        serving(Place(folder, trading.url, prometheus, actions=ACTIONS), trading) as made,
+        serving(folder, trading, prometheus) as made,
     ):
         yield made
 
 
 @asynccontextmanager
-async def serving(place: Place, trading: Server, port: int = 0) -> AsyncIterator[Site]:
-    """The receiver of a place, as its process runs it."""
-    place.write()
-    loaded = load(place.folder / "receiver.yml", ReceiverConfig, acting.ENVIRONMENT)
-    with opened(place.folder / "receiver.db") as database:
+async def serving(
+    folder: Path, trading: Server, prometheus: str, *, port: int = 0, more: str = ""
+) -> AsyncIterator[Site]:
+    """The receiver as its process runs it; `more` stands at the end of its file."""
+    path = acting.files(folder, prometheus=prometheus, more=more)
+    (folder / "actions.yml").write_text(ACTIONS.format(engine=trading.url))
+    acting.policy(folder, rules=POLICY)
+    loaded = load(path, ReceiverConfig, acting.ENVIRONMENT)
+    with opened(folder / "receiver.db") as database:
         async with running(loaded, database) as app, TestServer(app, port=port) as server, ClientSession() as session:
-            yield Site(str(server.make_url("/")).rstrip("/"), place.folder, app, session, trading)
+            yield Site(str(server.make_url("/")).rstrip("/"), folder, app, session, trading)

@@ -75,7 +75,7 @@ class Tab:
         return " ".join((await self.page.inner_text("main")).split())
 
     def heard(self, message: ConsoleMessage) -> None:
-        if message.type in ("error", "warning"):
+        if message.type in ("error", "warning") and not message.text.startswith("Failed to load resource"):
             self.complaints.append(f"{self.path}: {message.text}")
 
     def sent(self, request: Request) -> None:
@@ -84,8 +84,14 @@ class Tab:
             self.elsewhere.append(request.url)
 
     def came(self, response: Response) -> None:
-        if response.status >= 500:
+        """A page may refuse something and say so; anything else that it needs must be there."""
+        if response.status >= (500 if response.request.is_navigation_request() else 400):
             self.complaints.append(f"{self.path}: {response.url} was answered with {response.status}")
+
+    def failed(self, request: Request) -> None:
+        """What is given up because somebody goes elsewhere has not failed."""
+        if request.failure != "net::ERR_ABORTED":
+            self.complaints.append(f"{self.path}: {request.url}: {request.failure}")
 
 
 @asynccontextmanager
@@ -114,7 +120,7 @@ async def tab(
         made.page.on("pageerror", lambda error: made.complaints.append(f"{made.path}: {error}"))
         made.page.on("request", made.sent)
         made.page.on("response", made.came)
-        made.page.on("requestfailed", lambda request: made.complaints.append(f"{made.path}: {request.url} failed"))
+        made.page.on("requestfailed", made.failed)
         yield made
     finally:
         await context.close()

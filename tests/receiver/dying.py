@@ -21,8 +21,12 @@ WITHIN = 60.0
 
 
 def place(folder: Path, engine: str, prometheus: str) -> Place:
-    """Where the process that dies works, and the one after it: in real time, with short deadlines."""
-    return Place(folder, engine, prometheus, actions=QUICKLY)
+    """Where the process that dies works, and the one after it: in real time, with short deadlines.
+
+    A file `more.yml` in the folder has more actions.
+    """
+    more = folder / "more.yml"
+    return Place(folder, engine, prometheus, actions=QUICKLY + (more.read_text() if more.exists() else ""))
 
 
 async def finished(house: House) -> None:

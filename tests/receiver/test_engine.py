@@ -447,7 +447,7 @@ async def test_a_reply_that_was_lost_is_in_doubt_and_found_again(house: House, a
         f"request.{state}" for state in ("running", "in_doubt", "verifying", "succeeded")
     ]
     assert list(around.effects.values()) == [1]
-    assert [notice[:2] for notice in house.notices()] == [("in_doubt", "page")]
+    assert [notice[:2] for notice in house.notices()] == [("in_doubt", "page"), ("outcome", "info")]
 
 
 async def test_not_applied_is_believed_only_once_nothing_can_come_any_more(house: House, around: World) -> None:

@@ -10,17 +10,20 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from demo.processes import free_ports
 from demo.until import until
 from receiver.alertmanager import Alertmanager
 from receiver.clock import SECOND, now, rfc3339
-from receiver.life import State
+from receiver.life import ENDED, State
 from receiver.prometheus import Prometheus
 from receiver.reconciliation import Memory, Pull, reconcile
 from receiver.requests import Request
 from receiver.runner import Point
 from receiver.underway import key_of
+from tests.receiver.dying import place
 from tests.receiver.house import House, Place
 from tests.receiver.servers import WITHIN, alertmanager, prometheus
+from tests.receiver.test_crash import after, killed
 
 ACTIONS = """
 targets:
@@ -31,18 +34,18 @@ actions:
     undo: unmute
     steps: [{{executor: silence, target: alertmanager, matchers: {{alertname: NodeLagging, entity: $entity}}, lasts: 1h}}]
     parameters: {{entity: {{choices: [ethereum/alchemy, ethereum/own]}}}}
-    verify: {{query: vector(1), heartbeat: vector(1e12), within: 30s}}
+    verify: {{query: 'alertmanager_silences{{state="active"}} > 0', heartbeat: 'min(timestamp(alertmanager_silences))', within: 60s}}
   - name: unmute
     title: Hear of a node again
     steps: [{{executor: expire_silence, target: alertmanager, matchers: {{alertname: NodeLagging, entity: $entity}}}}]
     parameters: {{entity: {{choices: [ethereum/alchemy, ethereum/own]}}}}
-    verify: {{query: vector(1), heartbeat: vector(1e12), within: 30s}}
+    verify: {{query: 'alertmanager_silences{{state="active"}} == 0', heartbeat: 'min(timestamp(alertmanager_silences))', within: 60s}}
   - name: mute-and-more
-    title: Mute a node, and what can not be muted because nobody knows it
+    title: Mute two nodes
     steps:
       - {{executor: silence, target: alertmanager, matchers: {{alertname: NodeLagging, entity: ethereum/alchemy}}, lasts: 1h}}
       - {{executor: silence, target: alertmanager, matchers: {{alertname: NodeLagging, entity: ethereum/own}}, lasts: 1h}}
-    verify: {{query: vector(1), heartbeat: vector(1e12), within: 30s}}
+    verify: {{query: 'alertmanager_silences{{state="active"}} == 2', heartbeat: 'min(timestamp(alertmanager_silences))', within: 60s}}
 """
 POLICY = """
 rules: [{{action: "*", request: [operator], approvals: [{{role: trader, count: 1}}, {{role: risk, count: 1}}]}}]
@@ -94,10 +97,11 @@ class World:
 
 @pytest.fixture
 async def world(tmp_path: Path) -> AsyncIterator[World]:
+    [port] = free_ports(1)
     async with (
         aiohttp.ClientSession() as session,
-        prometheus(tmp_path, rules=RULES) as rules,
-        alertmanager(tmp_path, "http://127.0.0.1:1") as url,
+        alertmanager(tmp_path, "http://127.0.0.1:1", port=port) as url,
+        prometheus(tmp_path, rules=RULES, scrapes={"alertmanager": f"127.0.0.1:{port}"}) as rules,
     ):
         await until(Prometheus(session, rules).rules, WITHIN)
         made = World(Place(tmp_path, url, rules, actions=ACTIONS, policy=POLICY), session)
@@ -117,9 +121,17 @@ async def foreign(world: World, house: House) -> set[str]:
 async def muted(house: House, action: str = "mute") -> Request:
     """A silence that was asked for, approved, made and seen to be in force."""
     parameters = ENTITY if action in {"mute", "unmute"} else {}
-    request = await house.ended(await house.approved(action, parameters=parameters))
-    assert (request.state, request.why) == (State.SUCCEEDED, None)
-    return request
+    return await succeeded(house, await house.approved(action, parameters=parameters))
+
+
+async def succeeded(house: House, request: Request) -> Request:
+    async def reached() -> Request | None:
+        found = await house.desk.request(request.id)
+        assert found.state not in ENDED - {State.SUCCEEDED}, found.why
+        return found if found.state is State.SUCCEEDED else None
+
+    async with house.engine.running():
+        return await until(reached, WITHIN) or request
 
 
 async def test_a_silence_that_an_action_made_is_ours_and_what_undoes_it_ends_it(world: World) -> None:
@@ -197,6 +209,41 @@ async def test_one_whose_outcome_is_not_recorded_yet_is_ours(world: World) -> No
         await house.engine.take_over()
         assert (await house.desk.request(request.id)).state is State.IN_DOUBT
         assert await foreign(world, house) == set()
-        assert (await house.ended(request)).state is State.SUCCEEDED
+        await succeeded(house, request)
         assert await foreign(world, house) == set()
         assert len(await world.comments()) == 1
+
+
+# --- a process that is killed ----------------------------------------------------------------------------------------
+
+MORE = """  - name: quiet
+    title: Mute a node
+    steps: [{{executor: silence, target: engine, matchers: {{alertname: NodeLagging, entity: ethereum/own}}, lasts: 1h}}]
+    deadline: 3s
+    verify: {{query: vector(1), heartbeat: vector(1e12), within: 30s}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("point", "state", "doubt", "made"),
+    [
+        (Point.START, State.SUCCEEDED, False, 1),
+        (Point.STARTED, State.FAILED, True, 0),
+        (Point.CLEARED, State.FAILED, True, 0),
+        (Point.SENT, State.SUCCEEDED, True, 1),
+        (Point.RECORDED, State.SUCCEEDED, False, 1),
+    ],
+)
+async def test_a_receiver_that_is_killed_makes_one_silence_at_most_and_finds_it(
+    world: World, tmp_path: Path, point: Point, state: State, *, doubt: bool, made: int
+) -> None:
+    (tmp_path / "more.yml").write_text(MORE)
+    there = place(tmp_path, world.url, world.place.prometheus)
+    async with there.house() as house:
+        request = await house.approved("quiet")
+    await killed(there, point)
+    async with after(there) as house:
+        found = await house.desk.request(request.id)
+        assert (found.state, "request.in_doubt" in house.kinds(request)) == (state, doubt)
+        assert len(await world.comments()) == made
+        assert await foreign(world, house) == set()

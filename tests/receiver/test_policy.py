@@ -334,3 +334,62 @@ def test_a_viewer_does_not_freeze_unless_the_file_says_so(tmp_path: Path) -> Non
 
 def test_the_file_that_freezes_is_named(tmp_path: Path) -> None:
     assert rules.policy(tmp_path, BRIEF + "freeze: {file: /run/occ/freeze}\n").freeze_file == Path("/run/occ/freeze")
+
+
+# --- what the receiver asks for by itself ----------------------------------------------------------------------------
+
+HALT = "{action: halt, request: [operator], approvals: []"
+
+
+def asking(folder: Path, mode: str) -> Policy:
+    """Where operators, and who is on call, may ask for what needs no approval."""
+    assert HALT in POLICY
+    wider = HALT.replace("[operator]", "[operator, oncall]")
+    return rules.policy(folder, POLICY.replace(HALT, f"{wider}, automation: {mode}"))
+
+
+def test_with_auto_nobody_has_to_approve_it(tmp_path: Path) -> None:
+    found = asking(tmp_path, "auto")
+    assert found.missing(rule(found, "halt"), "receiver", []) == ()
+
+
+@pytest.mark.parametrize("mode", ["off", "shadow", "propose"])
+def test_without_auto_one_who_might_have_asked_for_it_has_to_say_yes(tmp_path: Path, mode: str) -> None:
+    found = asking(tmp_path, mode)
+    halt = rule(found, "halt")
+    assert left(found.missing(halt, "receiver", [])) == {"operator or oncall": 1}
+    assert left(found.missing(halt, "receiver", approved("vera", "tara", "cora", "nobody"))) == {
+        "operator or oncall": 1
+    }
+    assert found.missing(halt, "receiver", approved("otto")) == ()
+    assert found.missing(halt, "receiver", approved("carl")) == (), "who is on call"
+    assert found.missing(halt, "otto", []) == (), "a person's own word is enough"
+
+
+def test_the_role_counts_that_was_held_then_and_is_held_now(tmp_path: Path) -> None:
+    found = asking(tmp_path, "propose")
+    halt = rule(found, "halt")
+    assert left(found.missing(halt, "receiver", approved("tom", roles="trader"))) == {"operator or oncall": 1}
+    assert found.missing(halt, "receiver", approved("tom", roles="operator")) == ()
+    assert left(found.missing(halt, "receiver", approved("tara", roles="operator"))) == {"operator or oncall": 1}
+
+
+def test_whose_word_would_do_is_told(tmp_path: Path) -> None:
+    found = asking(tmp_path, "propose")
+    halt = rule(found, "halt")
+    assert found.approvers(halt, "receiver", []) == ("otto", "tom", "carl")
+    assert found.approvers(halt, "receiver", approved("otto")) == ()
+
+
+def test_who_may_approve_it_may_reject_it_also_where_nobody_has_to_approve(tmp_path: Path) -> None:
+    for mode in ("propose", "auto"):
+        found = asking(tmp_path, mode)
+        may = {it.id for it in found.people if found.may_approve(it, rule(found, "halt"), "receiver") is None}
+        assert may == {"otto", "tom", "carl"}
+
+
+def test_what_needs_approvals_needs_them_all_the_same(tmp_path: Path) -> None:
+    found = asking(tmp_path, "propose")
+    assert left(found.missing(rule(found, "resume"), "receiver", [])) == {"trader": 1, "risk": 1}
+    assert left(found.missing(rule(found, "resume"), "receiver", approved("both"))) == {"risk": 1}
+    assert found.missing(rule(found, "resume"), "receiver", approved("tara", "rita")) == ()

@@ -9,8 +9,10 @@ import pytest
 
 from occ.config import Loaded, load
 from occ.errors import ConfigError
+from receiver.actions import executors
 from receiver.config import ReceiverConfig
 from receiver.policy import Policy, Rule
+from receiver.rulebook import BY_ITSELF as BY_ITSELF_EXECUTORS
 from receiver.rulebook import Rulebook, dead_ends
 from tests.receiver import rules
 from tests.receiver.rules import ACTIONS, ENV, POLICY, RECEIVER, receiver_files
@@ -243,4 +245,95 @@ rules:
         "policy.yml:5: rules[2].request: nobody among the people may request it",
         "policy.yml:1: freeze: the others are not enough to lift a freeze by: otto, receiver",
         "policy.yml:1: release: the others are not enough to release a request by: otto",
+    ]
+
+
+# --- what is done by itself ------------------------------------------------------------------------------------------
+
+AUTOMATION = """\
+    automation:
+      confirm: 'max_over_time(feed_frozen{venue="$venue"}[1m]) == 1'
+      fresh: {exporter: exchange, target: $venue, check: book}
+    undo: resume
+"""
+BY_ITSELF = ACTIONS.replace("    undo: resume\n", AUTOMATION)
+HALT = "{action: halt, request: [operator], approvals: []"
+
+
+def by_itself(mode: str, rule: str = HALT) -> str:
+    assert rule in POLICY
+    return POLICY.replace(rule, f"{rule}, automation: {mode}")
+
+
+@pytest.mark.parametrize("mode", ["off", "shadow", "propose", "auto"])
+def test_an_action_that_says_what_must_hold_may_be_done_by_itself(tmp_path: Path, mode: str) -> None:
+    found = rulebook(tmp_path, actions=BY_ITSELF, policy=by_itself(mode)).policy.rule("halt")
+    assert found is not None
+    assert found.automation == mode
+
+
+@pytest.mark.parametrize("mode", ["propose", "auto"])
+@pytest.mark.parametrize(
+    ("was", "becomes", "message"),
+    [
+        (AUTOMATION, "    undo: resume\n", "halt: has no automation, which says what must hold before"),
+        ("offered_by: [{alertname: BookFrozen, severity: page}, {alertname: MarginUsageHigh}]", "offered_by: []", "halt: no alert offers it"),
+        ("venue: {from_label: venue, choices: [binance, deribit]}", "venue: {choices: [binance, deribit]}", "halt: no label fills venue"),
+    ],
+)  # fmt: skip
+def test_what_could_never_be_done_by_itself_is_told_at_load(
+    tmp_path: Path, mode: str, was: str, becomes: str, message: str
+) -> None:
+    assert was in BY_ITSELF
+    actions = BY_ITSELF.replace(was, becomes, 1)
+    assert complaints(tmp_path, actions=actions, policy=by_itself(mode)) == [
+        f"policy.yml:13: rules[0].automation: {message}"
+    ]
+    assert rulebook(tmp_path, actions=actions, policy=by_itself("shadow")).policy.rule("halt") is not None
+
+
+HUSH = """\
+  - name: hush
+    title: Stop an engine and hide its alerts
+    protective: true
+    offered_by: [{alertname: MarginUsageHigh}]
+    steps:
+      - {executor: http, target: engine, path: /halt, body: {venue: binance}}
+      - {executor: EXECUTOR}
+    verify: {query: up == 1, heartbeat: up, within: 30s}
+    automation: {confirm: up == 1, fresh: {exporter: exchange, target: binance, check: book}}
+"""
+
+
+def test_only_what_a_person_need_not_look_at_may_be_done_by_itself() -> None:
+    known = set(executors())
+    assert known >= BY_ITSELF_EXECUTORS
+    assert BY_ITSELF_EXECUTORS.isdisjoint({"script", "silence", "expire_silence", "reduce_position", "evm_call"})
+
+
+@pytest.mark.parametrize("mode", ["propose", "auto"])
+def test_a_silence_is_for_people_alone(tmp_path: Path, mode: str) -> None:
+    step = "executor: silence, target: engine, matchers: {alertname: MarginUsageHigh}, lasts: 1h"
+    actions = BY_ITSELF + HUSH.replace("executor: EXECUTOR", step)
+    rule = "  - {action: hush, request: [operator], approvals: [], automation: MODE}\nfreeze:"
+    policy = POLICY.replace("freeze:", rule.replace("MODE", mode))
+    assert complaints(tmp_path, actions=actions, policy=policy) == [
+        "policy.yml:15: rules[2].automation: hush: silence is for people alone"
+    ]
+
+
+def test_a_rule_for_all_others_is_checked_for_each_of_them(tmp_path: Path) -> None:
+    policy = by_itself("propose", '{action: "*", request: [operator], approvals: [{role: trader}, {role: risk}]')
+    said = complaints(tmp_path, actions=BY_ITSELF, policy=policy)
+    assert [line.partition("automation: ")[2].partition(":")[0] for line in said] == ["resume"] * 2 + ["order-size"] * 2
+
+
+def test_a_proposal_that_nobody_can_approve_is_told(tmp_path: Path) -> None:
+    rule = '{action: "*", request: [operator], approvals: [{role: trader}, {role: risk}]'
+    impossible = POLICY.replace(
+        rule, '{action: "*", request: [operator], approvals: [{role: admin, count: 2}], automation: propose'
+    )
+    assert notes(tmp_path, impossible) == [
+        "policy.yml:14: rules[1].approvals: whoever requests it, the others are not enough to approve it",
+        "policy.yml:14: rules[1].automation: all together are not enough to approve what is proposed",
     ]

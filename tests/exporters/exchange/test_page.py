@@ -64,7 +64,13 @@ async def test_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
                 checks={"trades": "off", "order_book": PATIENT},
             ),
             venue(server, "kraken", symbols={"books": ["BTC/USD"], "tickers": ["BTC/USD", "USDT/USD"]}),
-            venue(server, "signed", accounts=[KEY], checks={"status": "off", "clock": "off"}),
+            venue(
+                server,
+                "signed",
+                accounts=[{**KEY, "markets": ["spot"]}],
+                symbols={"tickers": ["BTC/USDT"]},
+                checks={"status": "off", "clock": "off", "tickers": "off"},
+            ),
             {**venue(server, "dead", symbols={"books": ["BTC/USDT"]}), "base_url": "http://127.0.0.1:1"},
             {
                 **venue(server, "korea", symbols={"books": ["BTC/KRW"]}),

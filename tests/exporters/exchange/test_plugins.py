@@ -123,6 +123,7 @@ def test_intervals_in_the_docs_are_those_in_force() -> None:
         "1 m": 60.0,
         "5 m": 300.0,
         "as the venue": None,
+        "15 s": 15.0,
         "30 s": 30.0,
         "10 s where polled": 10.0,
         "30 s where polled": 30.0,

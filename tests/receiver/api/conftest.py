@@ -22,6 +22,7 @@ from receiver.app import running
 from receiver.config import ReceiverConfig
 from receiver.database import Database, opened
 from receiver.doors import Doors
+from receiver.health import Health
 from receiver.login import LoginPages
 from receiver.notifying import Dispatcher
 from receiver.pages import Pages
@@ -101,7 +102,9 @@ async def office(tmp_path: Path) -> AsyncIterator[Office]:
         people = People(Doors(sessions, "https://occ.example"), house.desk, house.checkpoints, house.room, dispatcher)
         app = web.Application()
         config = load(tmp_path / "receiver.yml", ReceiverConfig, acting.ENVIRONMENT).config
-        server = Server(reading, people)
+        health = Health()
+        health.watch("database", house.writer.finding)
+        server = Server(reading, people, health)
         pages = Pages(config, server, now)
         app.add_routes([*api.routes(server), *LoginPages(people.doors, pages).routes()])
         async with TestClient(TestServer(app)) as client:

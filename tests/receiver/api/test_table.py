@@ -46,7 +46,17 @@ def test_the_table_speaks_of_every_role_every_state_and_every_route() -> None:
     assert set(SETUPS) == set(State)
     turns = {operation.name for operation in OPERATIONS if operation.path.startswith("/requests/{id}/")}
     assert turns == set(TURNS)
-    told = {"login", "logout", "logout_everywhere", "audit_export", "request", "plan", "freeze", "unfreeze", "test_notifiers"}
+    told = {
+        "login",
+        "logout",
+        "logout_everywhere",
+        "audit_export",
+        "request",
+        "plan",
+        "freeze",
+        "unfreeze",
+        "test_notifiers",
+    }
     told |= {operation.name for operation in incidents.OPERATIONS}  # test_incidents.py has their table
     reads = {operation.name for operation in OPERATIONS if operation.method == "GET"} - told
     assert len(reads) == len(READS)

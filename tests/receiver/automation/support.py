@@ -75,6 +75,9 @@ freeze: {{file: "{folder}/freeze", by: [operator, trader], unfreeze: {{role: com
 automation: {{grace: 1m, storm: {{alerts: 5, within: 1m}}, per_hour: 4}}
 """
 
+LABELS = {"venue": "binance", "entity": "binance", "domain": "exchange", "severity": "page"}
+"""Of an alert, where a test says nothing else."""
+
 LONG_ENOUGH = 30.0
 GRACE = 60.0
 
@@ -105,7 +108,7 @@ class Word(Told):
         return web.json_response({"status": "success", "data": {"resultType": "vector", "result": result}})
 
     def _vector(self, expression: str) -> list[tuple[dict[str, str], str]]:
-        now = self.clock.now / SECOND
+        now = self.clock() / SECOND
         if named := re.match(r'ALERTS\{alertname="([^"]*)"', expression):
             return [({**each, "alertstate": "firing"}, "1") for each in self.fires if each["alertname"] == named[1]]
         if expression.startswith("occ_target_last_attempt_timestamp_seconds"):
@@ -142,7 +145,7 @@ class Scene:
 
     async def fires(self, name: str = "FeedFrozen", *, told: bool = True, ends: bool = False, **labels: str) -> str:
         """An alert as Alertmanager sends it, and as Prometheus has it where it was `told`; its fingerprint."""
-        common = {"venue": "binance", "entity": "binance", "domain": "exchange", "severity": "page", **labels}
+        common = LABELS | labels
         now = self.world.clock.now
         known = {"alertname": name, **common}
         if ends:

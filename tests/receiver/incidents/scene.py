@@ -18,13 +18,19 @@ from receiver.rulebook import Rulebook
 from receiver.sight import Sight
 from receiver.store import Delivery, record
 from tests.receiver import support
-from tests.receiver.house import House, Moving, World, world
+from tests.receiver.house import House, Moving, Place, world
 
 GROUPS = {"oncall": ("opal", "otto"), "everybody": ("*",)}
 WITHIN = 300
 """Seconds until what nobody acknowledges escalates."""
 
-ESCALATION = (Escalation(severity="page", acknowledge_within="5m", then=("oncall", "commander", "everybody")),)
+
+def escalation(within: str, *then: str) -> Escalation:
+    """As the policy's file says it."""
+    return Escalation.model_validate({"severity": "page", "acknowledge_within": within, "then": then})
+
+
+ESCALATION = (escalation("5m", "oncall", "commander", "everybody"),)
 
 
 @dataclass
@@ -35,7 +41,7 @@ class Scene:
 
     @property
     def clock(self) -> Moving:
-        return self.house.world.clock
+        return self.house.place.clock
 
     async def fire(
         self, name: str = "NodeLagging", entity: str = "ethereum/alchemy", *, ago: float = 0, **labels: str
@@ -47,19 +53,19 @@ class Scene:
         self, name: str = "NodeLagging", entity: str = "ethereum/alchemy", *, ago: float = 0, **labels: str
     ) -> None:
         """It fires no more; it began `ago` seconds before."""
-        starts, ends = self._since(ago), self.clock.now
+        starts, ends = self._since(ago), self.clock()
         await self._say(support.alert(name, starts=starts, ends=ends, labels={"entity": entity, **labels}))
 
     async def _say(self, alert: Mapping[str, Any]) -> None:
-        delivery = Delivery("alertmanager", self.clock.now, support.message(alert))
+        delivery = Delivery("alertmanager", self.clock(), support.message(alert))
         await self.house.writer.run(lambda connection: record(connection, delivery))
 
     def _since(self, ago: float) -> int:
-        return self.clock.now - int(ago * support.MINUTE / 60)
+        return self.clock() - int(ago * support.MINUTE / 60)
 
     async def answered(self, sight: Sight) -> None:
         """Prometheus is asked of every end that it was not asked of yet, and says this."""
-        now = self.clock.now
+        now = self.clock()
         await self.house.writer.run(
             lambda connection: note_sights(connection, dict.fromkeys(unasked(connection, now), sight), now)
         )
@@ -99,7 +105,7 @@ async def scene(folder: Path) -> AsyncIterator[Scene]:
 
 
 @asynccontextmanager
-async def at_work(outside: World) -> AsyncIterator[Scene]:
+async def at_work(outside: Place) -> AsyncIterator[Scene]:
     """A receiver of this world, until the end of the context."""
     async with outside.house() as house:
         book = house.desk.rules.current

@@ -18,7 +18,7 @@ from tests.receiver.incidents.scene import Scene, at_work
 
 
 async def test_a_page_opens_one_and_tells(scene: Scene) -> None:
-    await scene.fire(ago=40, domain="nodes", **{"chain": "ethereum"})
+    await scene.fire(ago=40, domain="nodes", chain="ethereum")
     await scene.look()
     incident = await scene.one()
     assert (incident.title, incident.domain, incident.entity) == (
@@ -166,7 +166,8 @@ async def test_one_that_is_closed_stays_and_a_new_one_opens(scene: Scene) -> Non
     await scene.look()
     room, cora, first = scene.house.room, scene.house.person("cora"), await scene.one()
     await room.close(cora, first.id, "over")
-    await scene.fire()  # within ten minutes: it is the same episode
+    scene.clock.passes(5)  # less than ten minutes: it is the same episode
+    await scene.fire()
     await scene.look()
     [second, closed] = await scene.stands()
     assert (closed.incident.id, closed.incident.status) == (first.id, Status.CLOSED)

@@ -16,7 +16,8 @@ import orjson
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-RESET, HANG, TAKE_THEN_RESET = "reset", "hang", "take, then reset"
+RESET, HANG = "reset", "hang"
+TAKE_THEN_RESET, TAKE_THEN_HANG = "take, then reset", "take, then hang"
 
 Fault = str | tuple[int, Mapping[str, str]]
 """One of the above, or a status with its headers."""
@@ -61,8 +62,10 @@ class Far:
         if fault == HANG:
             await self.let.wait()
         body = await request.read()
-        if fault in (None, HANG, TAKE_THEN_RESET):
+        if fault in (None, HANG, TAKE_THEN_RESET, TAKE_THEN_HANG):
             self.taken.append(orjson.loads(body))
+        if fault == TAKE_THEN_HANG:
+            await self.let.wait()
         if fault in (RESET, TAKE_THEN_RESET):
             assert request.transport is not None
             request.transport.abort()

@@ -58,6 +58,7 @@ def test_a_page_triggers_an_alert() -> None:
         (Notice.INCIDENT_RESOLVED, "resolve"),
         (Notice.INCIDENT_CLOSED, "resolve"),
         (Notice.UNFREEZE, "resolve"),
+        (Notice.OUTCOME, "resolve"),
     ],
 )
 def test_what_follows_is_about_the_same_alert(notice: Notice, action: str) -> None:

@@ -1,0 +1,77 @@
+"""A storm of alerts is no storm of pages."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from receiver.incidents.telling import MOST
+from tests.receiver.incidents.scene import WITHIN, Scene
+
+
+async def fire(scene: Scene, number: int, of: str = "node") -> None:
+    for each in range(number):
+        await scene.fire(entity=f"{of}-{each}")
+
+
+async def test_so_many_within_a_minute_are_told_one_by_one(scene: Scene) -> None:
+    for each in range(MOST):
+        await scene.fire(entity=f"node-{each}")
+        await scene.look()
+        scene.clock.passes(1)
+    assert Counter(scene.told()) == {"opened": MOST}
+
+
+async def test_what_is_more_is_told_together_once_a_minute(scene: Scene) -> None:
+    await fire(scene, MOST + 1)
+    await scene.look()
+    [notice] = scene.house.rows("SELECT kind, subject, severity FROM outbox")
+    assert notice == {"kind": "incidents_many", "subject": "incidents/opened", "severity": "page"}
+    text = scene.notice()["text"]
+    assert text["summary"] == f"Many incidents at once were opened: {MOST + 1} go on now"
+    assert text["link"] == "/incidents"
+    assert text["description"].count("NodeLagging: node-") == 5
+    assert len(await scene.stands()) == MOST + 1, "each of them is there for the eye"
+    await fire(scene, MOST + 1, "other")
+    await scene.look()
+    assert len(scene.told()) == 1, "what comes within the minute was told by that"
+    scene.clock.passes(61)
+    await fire(scene, MOST + 1, "third")
+    await scene.look()
+    assert len(scene.told()) == 2
+
+
+async def test_the_next_ones_after_a_quiet_minute_are_told_one_by_one_again(scene: Scene) -> None:
+    await fire(scene, 3 * MOST)
+    await scene.look()
+    scene.clock.passes(61)
+    await scene.fire(entity="the next")
+    await scene.look()
+    assert scene.notice()["text"]["title"] == "NodeLagging: the next"
+
+
+async def test_their_escalation_and_their_end_are_told_together(scene: Scene) -> None:
+    await fire(scene, 2 * MOST)
+    await scene.look()
+    scene.clock.passes(WITHIN)
+    await scene.look()
+    notice = scene.notice()
+    assert (notice["subject"], notice["text"]["people"], notice["audience"]) == (
+        "incidents/escalated",
+        "opal, otto",
+        '["oncall"]',
+    )
+    assert scene.house.metric("incident_escalations_total") == 2 * MOST
+    for each in range(2 * MOST):
+        await scene.recover(entity=f"node-{each}", ago=WITHIN)
+    await scene.look()
+    notice = scene.notice()
+    assert (notice["subject"], notice["severity"]) == ("incidents/resolved", "info")
+    assert len(scene.told()) == 3
+
+
+async def test_what_a_person_does_is_always_told(scene: Scene) -> None:
+    await fire(scene, 2 * MOST)
+    await scene.look()
+    for stand in await scene.stands():
+        await scene.house.room.acknowledge(scene.house.person("opal"), stand.incident.id)
+    assert Counter(scene.told()) == {"incidents_many": 1, "acknowledged": 2 * MOST}
