@@ -124,6 +124,7 @@ class Demo:
         await self._seen("nodes", views.all_scraped)
         await self._seen("nodes", views.nodes_up)
         await self._seen("exchange", views.venues_up)
+        await self._seen("pools", views.pools_up)
         self._centre.write_rules()
         self._supervisor.children["prometheus"].signal(signal.SIGHUP)
         await self._seen("prometheus", views.rules_loaded)

@@ -84,6 +84,12 @@ class Scenario:
                     'occ_target_up{exporter="exchange"}',
                     self._views.venues_up,
                 ),
+                Step(
+                    "pools, feeds and positions are up",
+                    "pools",
+                    'occ_target_up{exporter="pools"}',
+                    self._views.pools_up,
+                ),
                 Step(f"{WATCHDOG} has reached the receiver", "receiver", "/api/v1/episodes", self._watched),
             )
         )

@@ -8,6 +8,7 @@ import aiohttp
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
+from . import pools
 from .centre import NODES, VENUES, Centre
 
 
@@ -60,6 +61,11 @@ class Views:
 
     async def venues_up(self) -> bool:
         return len(await self.query('occ_target_up{exporter="exchange",check="connection"} == 1')) == len(VENUES)
+
+    async def pools_up(self) -> bool:
+        """Everything that the demo's pools.yml names, each by its name."""
+        found = await self.query(f'occ_target_up{{exporter="pools",chain="{pools.CHAIN}"}} == 1')
+        return {each["metric"]["target"] for each in found} >= pools.TARGETS
 
     async def settled(self) -> bool:
         """Nothing that is to be read is not, or not any more, and no alert is pending."""
