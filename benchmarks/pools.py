@@ -88,12 +88,12 @@ class Ours:
     def __init__(self, of: Pairs, count: int, session: aiohttp.ClientSession) -> None:
         loaded = of.config(count)
         (chain,) = loaded.chains
-        self.source = Source(chain, targets(loaded, chain), session)
+        self.source = Source(chain, targets(loaded, chain), session, WITHIN)
         self._nodes = Nodes([Endpoint("own", Client(session, Secret(of.url), reads_only=True))], MULTICALL3)
         self._calls = tuple(EthCall(pair.address, GET_RESERVES) for pair, _, _ in of.made[:count])
 
     async def cycle(self) -> None:
-        readings = await self.source.read(WITHIN)
+        readings = await self.source.read()
         failed = [each for each in readings.values() if isinstance(each, Exception)]
         assert not failed, failed[0]
 

@@ -195,7 +195,7 @@ def _said(alert: Alert) -> str:
 
 
 async def healthy(views: Views) -> bool:
-    """Nothing fires but the Watchdog, nowhere, nor is about to; every node and venue is up, and all of them is read."""
+    """Nothing fires but the Watchdog, nowhere, nor is about to; every node, venue and pool is up, and all of them is read."""
     firing = {name for name, _ in await views.firing()}
     open_ones = {each["alertname"] for each in await views.episodes() if each["status"] == "firing"}
     return (

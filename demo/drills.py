@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from .answers import Answer, ByPeople
 from .centre import CANARIES, NODES, VENUES
 from .faults import Fault
+from .mishaps import BOUND, DEPEGGED, DRAIN, MANIPULATION, RANGE, SEQUENCER, SILENT
 from .pools import CHAIN as POOLS
-from .pools import DEPEGGED, SILENT
 from .settings import CHAIN
 
 ALPHA, BETA, GAMMA = NODES
@@ -246,6 +246,46 @@ DRILLS = (
         fires=frozenset({("OracleStale", f"{POOLS}/weth-usd")}),
         pages=frozenset({"OracleStale"}),
         threshold=40,
+    ),
+    Drill(
+        BOUND,
+        "WBTC has fallen to half its price and lower, and its oracle answers half: it can not say less",
+        market=BOUND,
+        fires=frozenset({("OracleAtBound", f"{POOLS}/wbtc-usd")}),
+        pages=frozenset({"OracleAtBound"}),
+        threshold=15,
+    ),
+    Drill(
+        MANIPULATION,
+        "somebody brings a pool's price to 10 % above its oracle's, and back after five seconds",
+        market=MANIPULATION,
+        fires=frozenset({("PoolManipulated", f"{POOLS}/wbtc-usdc")}),
+        pages=frozenset({"PoolManipulated"}),
+        threshold=15,
+    ),
+    Drill(
+        DRAIN,
+        "four fifths of a pool's liquidity are withdrawn",
+        market=DRAIN,
+        fires=frozenset({("PoolDrained", f"{POOLS}/wbtc-dai-v2")}),
+        pages=frozenset({"PoolDrained"}),
+        threshold=15,
+    ),
+    Drill(
+        RANGE,
+        "a price rises by 1.7 %, and leaves the range of a position of ours",
+        market=RANGE,
+        fires=frozenset({("PositionOutOfRange", f"{POOLS}/lp-2")}),
+        threshold=15,
+        rules=900,
+    ),
+    Drill(
+        SEQUENCER,
+        "the sequencer of the chain with the pools is down",
+        market=SEQUENCER,
+        fires=frozenset({("SequencerDown", POOLS)}),
+        pages=frozenset({"SequencerDown"}),
+        threshold=15,
     ),
     Drill(
         "depeg",

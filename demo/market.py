@@ -116,9 +116,9 @@ class Market:
         terms = (first.address, second.address, fee, *ticks, *amounts, 0, 0, self.chain.owner, FOREVER)
         return self.manager.to("mint", terms)
 
-    def v3_swap(self, amount: int, paid: Contract, got: Contract, fee: int) -> dict[str, str]:
-        """The transaction that sells so much of one token for the other."""
-        terms = (paid.address, got.address, fee, self.chain.owner, FOREVER, amount, 0, 0)
+    def v3_swap(self, amount: int, paid: Contract, got: Contract, fee: int, limit: int = 0) -> dict[str, str]:
+        """The transaction that sells so much of one token for the other, or what it takes to the square root of a price."""
+        terms = (paid.address, got.address, fee, self.chain.owner, FOREVER, amount, 0, limit)
         return self.v3_router.to("exactInputSingle", terms)
 
     def v3_quote(self, amount: int, paid: Contract, got: Contract, fee: int) -> tuple[Contract, str, tuple[Any, ...]]:

@@ -89,7 +89,7 @@ class Scenario:
                 Step("every part is scraped", "prometheus", "up", self._views.all_scraped),
                 Step(f"{len(NODES)} nodes are up", "nodes", read % "nodes", self._views.nodes_up),
                 Step(f"{len(VENUES)} venues are up", "exchange", read % "exchange", self._views.venues_up),
-                Step("the pools are read", "pools", read % "pools", self._views.pools_up),
+                Step("pools, feeds and positions are up", "pools", read % "pools", self._views.pools_up),
                 Step("the engine has orders there", "venues", "/venues", lambda: self._orders(there=True)),
                 # Whoever has not seen a venue for a minute can not tell its recovery from its being out of sight.
                 Step(f"{VICTIM} was in sight for a minute", "exchange", "occ_target_stale", self._in_sight, 60),

@@ -8,7 +8,7 @@ import aiohttp
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
-from . import people
+from . import people, pools
 from .centre import NODES, VENUES, Centre
 from .hands import Desk
 
@@ -65,11 +65,9 @@ class Views:
         return len(await self.query('occ_target_up{exporter="exchange",check="connection"} == 1')) == len(VENUES)
 
     async def pools_up(self) -> bool:
-        """All that is to be read of the pools is, and something is."""
-        read = await self.query(
-            'count(occ_target_up{exporter="pools"} == 1) == count(occ_target_configured{exporter="pools"})'
-        )
-        return bool(read)
+        """Everything that the demo's pools.yml names, each by its name."""
+        found = await self.query(f'occ_target_up{{exporter="pools",chain="{pools.CHAIN}"}} == 1')
+        return {each["metric"]["target"] for each in found} >= pools.TARGETS
 
     async def orders(self, venue: str, account: str) -> dict[str, int]:
         """How many orders an account has open at a venue, by symbol, as the venue itself knows it."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 
@@ -41,17 +42,16 @@ async def build(config: PoolsConfig, page: Page) -> AsyncIterator[Plan]:
     """Three jobs per chain: one looks for new heads, and at each of them one reads everything and one counts events."""
     async with http.session("pools", page, per_host=_per_host(config)) as session, AsyncExitStack() as files:
         jobs: list[Job] = []
-        sources = [(chain, targets(config, chain)) for chain in config.chains]
-        made = [(chain, named, Source(chain, named, session)) for chain, named in sources]
-        for chain, named, source in made:
-            jobs += _jobs(chain.pace(config), named, source)
-        if any(source.counted() for _, _, source in made):
+        counted: list[Callable[[Ledger], Job]] = []
+        for chain in config.chains:
+            pace, named = chain.pace(config), targets(config, chain)
+            source = Source(chain, named, session, SHARE * pace.timeout)
+            jobs += _jobs(pace, named, source)
+            if source.logs.counted:
+                counted.append(functools.partial(_counting, pace, chain, named, source))
+        if counted:
             ledger = files.enter_context(opened(config.state, events.COUNTERS))
-            jobs += [
-                _counting(ledger, chain.pace(config), chain, named, source)
-                for chain, named, source in made
-                if source.counted()
-            ]
+            jobs += [count(ledger) for count in counted]
         if config.egress:
             jobs.append(egress.job(config, session))
         yield Plan(tuple(jobs))
@@ -63,8 +63,8 @@ def _per_host(config: PoolsConfig) -> int:
     return max(http.PER_HOST, AT_ONCE * max(hosts.values()))
 
 
-def _counting(ledger: Ledger, pace: Pace, chain: Chain, named: Targets, source: Source) -> Job:
-    pools = source.counted()
+def _counting(pace: Pace, chain: Chain, named: Targets, source: Source, ledger: Ledger) -> Job:
+    pools = source.logs.counted
     stream = ledger.stream(
         chain.name,
         confirmations=chain.confirmations,
@@ -73,26 +73,24 @@ def _counting(ledger: Ledger, pace: Pace, chain: Chain, named: Targets, source: 
         foreseen=events.zeros(pools, chain),
         wanted=events.shown(pools, chain),
     )
-    logs = events.Logs(chain, source.nodes, pools, usd=source.usd, tried=source.tried.wait, within=SHARE * pace.timeout)
+    counting = events.Counting(chain, source.logs, usd=source.usd, tried=source.tried.wait)
     return ledger.job(
         pace,
-        {named.chain: (stream, logs)},
+        {named.chain: (stream, counting)},
         check=EVENTS,
         families=events.EVENT_FAMILIES,
-        columns=events.columns(chain, pools, logs),
-        heads=source.heads,
+        columns=events.columns(chain, pools, counting),
+        heads=source.read_heads,
     )
 
 
 def _jobs(pace: Pace, named: Targets, source: Source) -> Iterator[Job]:
-    within = SHARE * pace.timeout
-
     async def look(_due: tuple[Target, ...]) -> Mapping[Target, SourceError | None]:
-        await source.look(within)
+        await source.look()
         return {named.chain: None}
 
     async def read(_due: tuple[Target, ...]) -> Mapping[Target, Reading | SourceError]:
-        return await source.read(within)
+        return await source.read()
 
     sizes = {target: pool.sizes_usd for target, pool in named.pools.items()}
     yield every(

@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass
-from types import ModuleType
-from typing import Any
 
-from adapters.evm import Block, block_call, block_of
-from adapters.evm import Chain as Nodes
+from adapters.evm import Block
 from exporters.pools.config import Chain
-from exporters.pools.terms import PoolTerms
+from exporters.pools.logs import Log, Logs, Watched
 from occ.errors import Reason, SourceError
 from occ.job import Readings
-from occ.jsonrpc import Call
 from occ.ledger import Logged, Standing
 from occ.metrics import Family, Kind
 from occ.page import Column, Event, Labels
@@ -66,33 +60,8 @@ CURSOR = Family(
 COUNTERS = (SWAPS, VOLUME, LIQUIDITY, DEEP_REORGS)
 EVENT_FAMILIES = (*COUNTERS, UNCONFIRMED, LAST_SWAP, CURSOR)
 
-_HASH = re.compile(r"0x[0-9a-f]{64}")
-_NUMBER = re.compile(r"0x[0-9a-fA-F]{1,16}")
-_DATA = re.compile(r"0x([0-9a-fA-F]{2})*")
 
-
-@dataclass(frozen=True, slots=True)
-class Counted:
-    """A pool whose logs are counted: its labels, the kind that knows them, and which of its tokens is the quote."""
-
-    labels: Labels
-    terms: PoolTerms
-    kind: ModuleType
-    base: Callable[[], int | None]
-
-
-@dataclass(frozen=True, slots=True)
-class _Log:
-    """A log of a pool, looked through."""
-
-    block: int
-    hash: str
-    pool: Counted
-    topic: str
-    data: bytes
-
-
-def zeros(pools: Iterable[Counted], chain: Chain) -> Iterable[Event]:
+def zeros(pools: Iterable[Watched], chain: Chain) -> Iterable[Event]:
     """The series that can be foreseen, at 0."""
     for each in pools:
         yield Event(SWAPS, each.labels, 0)
@@ -102,53 +71,35 @@ def zeros(pools: Iterable[Counted], chain: Chain) -> Iterable[Event]:
             yield Event(LIQUIDITY, {**each.labels, "event": event}, 0)
 
 
-class Logs:
-    """The logs of a chain's pools, as the ledger's source. `usd` tells the last known price of a token."""
+class Counting:
+    """What happens in the pools of a chain, as the ledger's source. `usd` tells the last known price of a token."""
 
     def __init__(
-        self,
-        chain: Chain,
-        nodes: Nodes,
-        pools: Sequence[Counted],
-        *,
-        usd: Callable[[str], float | None],
-        tried: Callable[[], Awaitable[object]],
-        within: float,
+        self, chain: Chain, logs: Logs, *, usd: Callable[[str], float | None], tried: Callable[[], Awaitable[object]]
     ) -> None:
         self._chain = chain
-        self._nodes = nodes
-        self._pools = {each.terms.pool.address: each for each in pools}
-        self._topics = sorted({topic for each in pools for topic in each.kind.PoolReader.EVENTS})
+        self._logs = logs
         self._usd = usd
         self._tried = tried
-        self._within = within
         self._last: dict[str, Block] = {}
-        self.name = chain.rpc[0].name
+
+    @property
+    def name(self) -> str:
+        """The node that has answered last."""
+        return self._logs.node
 
     async def head(self) -> int:
         """Height of the newest block; once it was tried to find out prices, so that the first logs do not fail for want of them."""
         await self._tried()
-        return (await self._block("latest")).number
+        return (await self._logs.head()).number
 
     async def block_hash(self, number: int) -> str:
         """Hash of the block at a height. Raises bad_response when there is none."""
-        return (await self._block(number)).hash
+        return (await self._logs.block(number)).hash
 
     async def logs(self, first: int, last: int) -> Sequence[Logged]:
         """What happened in these blocks."""
-        wanted = {
-            "fromBlock": hex(first),
-            "toBlock": hex(last),
-            "address": list(self._pools),
-            "topics": [self._topics],
-        }
-        told, block = await self._ask([Call("eth_getLogs", (wanted,)), block_call(last)])
-        block_of(block)
-        if isinstance(told, SourceError):
-            raise told
-        if not isinstance(told, list):
-            raise SourceError(Reason.BAD_RESPONSE, "eth_getLogs: no list")
-        found = [log for each in told if (log := self._log(each)) is not None]
+        found = await self._logs.between(first, last)
         await self._note(first, last, found)
         return [Logged(log.block, log.hash, event) for log in found for event in self._events(log)]
 
@@ -157,54 +108,17 @@ class Logs:
         block = self._last.get(pool)
         return None if block is None else block.timestamp
 
-    # --- asking ------------------------------------------------------------------------------------------------------
-
-    async def _ask(self, calls: Sequence[Call]) -> list[Any]:
-        self.name, answers = await self._nodes.ask(calls, self._within)
-        return answers
-
-    async def _block(self, height: int | str) -> Block:
-        (answer,) = await self._ask([block_call(height)])
-        return block_of(answer)
-
-    async def _note(self, first: int, last: int, logs: Sequence[_Log]) -> None:
+    async def _note(self, first: int, last: int, logs: Sequence[Log]) -> None:
         """Keeps when each pool was traded last. What these blocks were said to hold before does not count any more."""
-        newest = {
-            log.pool.terms.pool.address: log.block
-            for log in logs
-            if log.pool.kind.PoolReader.EVENTS.get(log.topic) == "swap"
-        }
-        heights = sorted(set(newest.values()))
-        blocks = (
-            dict(zip(heights, map(block_of, await self._ask(list(map(block_call, heights)))), strict=True))
-            if heights
-            else {}
-        )
+        newest = {log.pool.terms.pool.address: log.block for log in logs if log.pool.events.get(log.topic) == "swap"}
+        blocks = await self._logs.blocks(sorted(set(newest.values())))
         self._last = {pool: block for pool, block in self._last.items() if not first <= block.number <= last}
         for pool, height in newest.items():
             if pool not in self._last or self._last[pool].number < height:
                 self._last[pool] = blocks[height]
 
-    # --- what they say -----------------------------------------------------------------------------------------------
-
-    def _log(self, told: Any) -> _Log | None:
-        """A log that was asked for; None for one that is said to be gone. Raises bad_response for anything else."""
-        try:
-            if told.get("removed"):
-                return None
-            block, own, data = told["blockNumber"], told["blockHash"].lower(), told["data"]
-            pool, topic = self._pools[told["address"].lower()], told["topics"][0].lower()
-            right = (
-                _NUMBER.fullmatch(block) and _HASH.fullmatch(own) and _DATA.fullmatch(data) and topic in self._topics
-            )
-        except (AttributeError, KeyError, IndexError, TypeError):
-            right = None
-        if not right:
-            raise SourceError(Reason.BAD_RESPONSE, "eth_getLogs: a log that was not asked for, or is none")
-        return _Log(int(block, 16), own, pool, topic, bytes.fromhex(data[2:]))
-
-    def _events(self, log: _Log) -> Iterable[Event]:
-        if log.topic not in log.pool.kind.PoolReader.EVENTS:  # the topic of another kind
+    def _events(self, log: Log) -> Iterable[Event]:
+        if log.topic not in log.pool.events:  # it changes what is remembered, or is the topic of another kind
             return
         happened = log.pool.kind.happened(log.topic, log.data)
         if happened.event != "swap":
@@ -219,7 +133,9 @@ class Logs:
             yield Event(VOLUME, log.pool.labels, happened.moved[1 - base] / 10.0**quote.decimals * usd)
 
 
-def columns(chain: Chain, pools: Sequence[Counted], logs: Logs) -> Callable[[Readings[Standing]], Iterable[Column]]:
+def columns(
+    chain: Chain, pools: Sequence[Watched], counting: Counting
+) -> Callable[[Readings[Standing]], Iterable[Column]]:
     """Where counting stands, and what is not deep enough to be counted."""
     rows, whole = tuple(each.labels for each in pools), ({"chain": chain.name},)
     addresses = [each.terms.pool.address for each in pools]
@@ -228,12 +144,12 @@ def columns(chain: Chain, pools: Sequence[Counted], logs: Logs) -> Callable[[Rea
         for standing in standings.values():
             yield Column(CURSOR, whole, [float(standing.cursor)])
             yield Column(UNCONFIRMED, rows, [standing.pending(SWAPS, labels) for labels in rows])
-            yield Column(LAST_SWAP, rows, [logs.last_swap(address) for address in addresses])
+            yield Column(LAST_SWAP, rows, [counting.last_swap(address) for address in addresses])
 
     return made
 
 
-def shown(pools: Sequence[Counted], chain: Chain) -> Callable[[Labels], bool]:
+def shown(pools: Sequence[Watched], chain: Chain) -> Callable[[Labels], bool]:
     """Whether a stored series is of the chain, or of a pool that is (still) configured."""
     known = [each.labels["pool"] for each in pools]
 

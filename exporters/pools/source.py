@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import aiohttp
 
-from adapters.evm import Block, Endpoint, View, block_call, block_of
+from adapters.evm import Block, Endpoint, View
 from adapters.evm import Chain as Nodes
 from exporters.pools.config import Chain, readers
-from exporters.pools.events import Counted
+from exporters.pools.logs import Logs, Watched
 from exporters.pools.prices import Prices, price_of, stale, usable
 from exporters.pools.reading import FeedReading, FeedState, PoolReading, PoolState, PositionState, Reading, Sight
 from exporters.pools.steps import Steps, Together
@@ -21,10 +22,7 @@ from exporters.pools.terms import FeedTerms, PoolTerms, PositionTerms, Token
 from exporters.pools.valuing import Costs, Worth, costs, pool_reading, position_reading, worth
 from occ.errors import SourceError
 from occ.job import Heads, Target
-from occ.jsonrpc import Call, Client
-
-FARTHEST_BACK = 1_000
-"""Blocks over which it is asked what has changed; after more than that everything is read again."""
+from occ.jsonrpc import Client
 
 REACHES = 12
 """How often at a block more ticks are read, for pools through which the sizes go far."""
@@ -33,10 +31,12 @@ REACHES = 12
 class Source:
     """Reads all that the configuration names of one chain, at one block."""
 
-    def __init__(self, chain: Chain, targets: Targets, session: aiohttp.ClientSession) -> None:
+    def __init__(self, chain: Chain, targets: Targets, session: aiohttp.ClientSession, within: float) -> None:
+        """`within` seconds are for the nodes at each question."""
         self._chain = chain
         self._targets = targets
-        self.heads = Heads()
+        self._within = within
+        self.heads, self.read_heads = Heads(), Heads()
         endpoints = [Endpoint(rpc.name, Client(session, rpc.url, reads_only=True)) for rpc in chain.rpc]
         self.nodes = Nodes(endpoints, chain.multicall)
         self._head = ""
@@ -54,6 +54,7 @@ class Source:
             for name, terms in self._pools.items()
             if hasattr(self._readers[name], "TOPICS")
         }
+        self.logs = Logs(self.nodes, self._watched(), chain.confirmations, within)
         self._since: Block | None = None
         self._usd: dict[str, float] = {}
         self._costs: dict[str, Costs] = {}
@@ -68,39 +69,31 @@ class Source:
         for name, held in self._positions.items():
             yield name, readers("positions")[held.position.kind].PositionReader(held)
 
-    async def look(self, within: float) -> None:
+    async def look(self) -> None:
         """Looks for a new head, and announces it. Raises SourceError when no node tells one."""
-        view = await self.nodes.head(within)
+        view = await self.nodes.head(self._within)
         if view.block.hash != self._head:
             self._head = view.block.hash
             self.heads.announce()
 
-    async def read(self, within: float) -> Mapping[Target, Reading | SourceError]:
-        """Everything, at the newest block. Raises SourceError for what befell all of it."""
+    async def read(self) -> Mapping[Target, Reading | SourceError]:
+        """Everything, at the newest block, which then is one of `read_heads`. Raises SourceError for what befell all of it."""
         try:
-            found = await self.nodes.read(self._at, within)
+            found = await self.nodes.read(self._at, self._within)
         finally:
             self.tried.set()
+            self.read_heads.announce()
         return {target: found[target.id] for target in self._targets.all}
 
     def usd(self, token: str) -> float | None:
         """The last price that was known of a token, in dollars; None before there was one."""
         return self._usd.get(token)
 
-    def counted(self) -> list[Counted]:
-        """The pools whose logs can be counted."""
+    def _watched(self) -> Iterator[Watched]:
         kinds = readers("pools")
-        found = [(target, pool, kinds[pool.kind]) for target, pool in self._targets.pools.items()]
-        return [
-            Counted(
-                target.labels,
-                self._pools[target.id],
-                kind,
-                functools.partial(getattr, self._readers[target.id], "base"),
-            )
-            for target, pool, kind in found
-            if hasattr(kind.PoolReader, "EVENTS")
-        ]
+        for target, pool in self._targets.pools.items():
+            base = functools.partial(getattr, self._readers[target.id], "base")
+            yield Watched(target.labels, self._pools[target.id], kinds[pool.kind], base)
 
     # --- one block ---------------------------------------------------------------------------------------------------
 
@@ -120,8 +113,13 @@ class Source:
         """The state of everything by the id of its target, or the SourceError: of itself, or of a token of it."""
         steps: dict[str, Steps[Any]] = {address: token.steps() for address, token in self._tokens.items()}
         steps |= {name: reader.steps() for name, reader in self._readers.items()}
-        beside = self._changes(view.block)
-        found = await self._together.take(view, steps, beside, lambda answers: self._changed(answers, beside))
+
+        def told(answers: list[Any | SourceError]) -> None:
+            self.logs.keep(view, answers)
+            self._changed(view.block)
+
+        await self._catch_up(view.block)
+        found = await self._together.take(view, steps, self.logs.question(view.block), told)
         wrong = {address: found.pop(address) for address in self._tokens}
         for name, terms in self._pools.items():
             found[name] = wrong[terms.base.address] or wrong[terms.quote.address] or found[name]
@@ -201,38 +199,22 @@ class Source:
 
     # --- ticks -------------------------------------------------------------------------------------------------------
 
-    def _changes(self, block: Block) -> list[Call]:
-        """Asks what has changed since the last block of which the ticks are known."""
-        since = self._since
-        if since is None or not self._remembering or since.hash == block.hash:
-            return []
-        if not since.number < block.number <= since.number + FARTHEST_BACK:
-            self._forget()
-            return []
-        topics = sorted({topic for reader in self._remembering.values() for topic in reader.TOPICS})
-        wanted = {
-            "fromBlock": hex(since.number + 1),
-            "toBlock": hex(block.number),
-            "address": list(self._remembering),
-            "topics": [topics],
-        }
-        return [block_call(since.number), Call("eth_getLogs", (wanted,))]
+    async def _catch_up(self, block: Block) -> None:
+        """Where blocks came between this one and the last that was read, their logs become known too, if they can be had."""
+        if self._since is not None and self._since.hash not in {block.hash, block.parent}:
+            with contextlib.suppress(SourceError):
+                await self.logs.follow(block)
 
-    def _changed(self, answers: list[Any | SourceError], beside: list[Call]) -> None:
-        """Forgets the ticks of pools whose liquidity has changed; of all, where that is not known."""
-        if not beside:
+    def _changed(self, block: Block) -> None:
+        """Tells readers what has happened to the ticks that they remember; where that is not known they forget them all."""
+        if self._since is None or self._since.hash == block.hash:
             return
-        header, logs = answers
-        try:
-            same = self._since is not None and block_of(header).hash == self._since.hash
-            moved = {each["address"].lower() for each in logs} if same and isinstance(logs, list) else None
-        except (SourceError, TypeError, KeyError, AttributeError):
-            moved = None
-        if moved is None:
+        logs = self.logs.since(self._since, block)
+        if logs is None:
             self._forget()
-        for address, reader in self._remembering.items():
-            if moved and address in moved:
-                reader.forget()
+        for log in logs or ():
+            if log.topic in log.pool.changes:
+                self._remembering[log.pool.terms.pool.address].heard(log)
 
     def _forget(self) -> None:
         self._since = None

@@ -289,6 +289,41 @@ async def test_most_venues_down_is_one_page_for_all_and_hides_no_money(alertmana
     assert told((await alertmanager.muted())[False]) == told(seen)
 
 
+async def test_what_is_wrong_with_a_chain_stands_for_its_pools(alertmanager: Alertmanager) -> None:
+    def lost(chain: str, child: str = "", check: str = "state") -> Alert:
+        return alert("SightLost", chain, child, exporter="pools", check=check)
+
+    hidden = [
+        lost("blind", "weth-usdc"),
+        lost("blind", check="head"),
+        alert("PoolEventsBehind", "stalled"),
+        lost("stalled", "weth-usdc"),
+        lost("unheard", "feeds/eth-usd"),
+        lost("unheard", check="events"),
+        alert("OracleStale", "rollup", "eth-usd"),
+        alert("OracleDeviating", "well", "btc-usd"),
+    ]
+    seen = [
+        alert("ChainBlind", "blind"),
+        alert("ChainStalled", "stalled"),
+        lost("unheard", check="head"),
+        alert("SequencerDown", "rollup"),
+        alert("OracleAtBound", "well", "btc-usd"),
+        *(alert(name, "blind", "weth-usdc") for name in ("PoolDrained", "PoolManipulated", "PoolDepegged")),
+        alert("PositionOutOfRange", "blind", "lp-1"),
+        lost("well", "weth-usdc"),
+        alert("OracleStale", "well", "eth-usd"),
+        alert("OracleDeviating", "well", "usdc-usd"),
+    ]
+    await alertmanager.fire([*hidden, *seen])
+
+    async def settled() -> bool:
+        return told((await alertmanager.muted())[True]) == told(hidden)
+
+    await until(settled, WITHIN)
+    assert told((await alertmanager.muted())[False]) == told(seen)
+
+
 async def test_nothing_mutes_security_pages_or_the_watchdog(alertmanager: Alertmanager) -> None:
     protected = {json.dumps(one, sort_keys=True) for one in untouchable()}
     await alertmanager.fire([*untouchable(), *FIRING])

@@ -15,14 +15,19 @@ from pathlib import Path
 
 import pytest
 
+from demo import parts
+from demo.centre import PARTS
 from demo.parts import ROOT
 from demo.processes import living
 from demo.until import until
+
+COUNT = len(PARTS) - (parts.grafana() is None)
 
 STEPS = [
     "every part is scraped",
     "3 nodes are up",
     "3 venues are up",
+    "pools, feeds and positions are up",
     "Watchdog has reached the receiver",
     "fault: node beta stalls",
     "rpc_block_lag_blocks > 3 on the exporter's page",
@@ -101,7 +106,7 @@ async def demo(*arguments: str, **environment: str) -> AsyncIterator[Run]:
 async def test_once_drives_one_fault_to_its_verified_recovery() -> None:
     async with demo("--once") as run:
         await run.until_it_says("since fault")
-        assert len(run.groups) == 10
+        assert len(run.groups) == COUNT
         code = await run.end(within=150)
         assert code == 0, run.said
         rows = re.findall(r"^ +(before|[\d.]+)  (.+?)(?:  .*)?$", run.said, re.MULTILINE)
@@ -109,7 +114,7 @@ async def test_once_drives_one_fault_to_its_verified_recovery() -> None:
         seconds = [float(when) for when, _ in rows[4:]]
         assert seconds == sorted(seconds)
         assert "PASS: NodeLagging for local/beta reached the receiver" in run.said
-        assert "all 10 parts have ended" in run.said
+        assert f"all {COUNT} parts have ended" in run.said
         assert "\x1b" not in run.said
         assert run.left() == set()
 
@@ -118,7 +123,7 @@ async def test_ctrl_c_is_the_normal_end_and_leaves_nothing() -> None:
     async with demo("--time-scale", "5") as run:
         await run.until_it_says("Ctrl-C ends it.")
         assert "time scale    5:" in run.said
-        assert len(run.groups) == 10
+        assert len(run.groups) == COUNT
         folder = run.folder
         run.process.send_signal(signal.SIGINT)
         assert await run.end() == 0
@@ -150,7 +155,7 @@ async def test_drills_pass_on_the_running_demo() -> None:
 async def test_no_part_outlives_the_supervisor(number: signal.Signals, code: int) -> None:
     async with demo() as run:
         await run.until_it_says("anvil         ready", "proxy         ready")
-        assert len(run.groups) == 10
+        assert len(run.groups) == COUNT
         run.process.send_signal(number)
         assert await run.end() == code
         assert await until(run.none_left, within=30)

@@ -71,6 +71,9 @@ class Scripted(Views):
     async def venues_up(self) -> bool:
         return not self.broken
 
+    async def pools_up(self) -> bool:
+        return not self.broken
+
     async def settled(self) -> bool:
         return not self.broken
 

@@ -18,7 +18,8 @@ A kind of pools may have, where its logs are to be counted,
 
 A pool's reader may have
 
-- `TOPICS`, first topics of events after which what it remembers is no longer so; then `forget()` is called;
+- `TOPICS`, first topics of events after which what it remembers is no longer so; `heard(log)` is called for each of them, in
+  their order, and `forget()` where it is not known what has happened;
 - `reach(missing)`, steps that read the words of the bitmap for which its curve has raised UnknownTicksError; they return
   whether there was anything more to be read.
 

@@ -20,6 +20,7 @@ from occ.config import Model
 from occ.errors import Reason, SourceError
 
 if TYPE_CHECKING:
+    from exporters.pools.logs import Log
     from exporters.pools.terms import PoolTerms, PositionTerms
 
 NEAR_TICKS = 500
@@ -67,12 +68,27 @@ class PoolReader:
         self._fee = self._spacing = 0
         self._words: dict[int, int] = {}
         self._net: dict[int, int] = {}
+        self._gross: dict[int, int] = {}
         self._here = 0
         self._curve: Concentrated | None = None
 
     def forget(self) -> None:
         """The ticks are no longer what they were."""
-        self._words, self._net = {}, {}
+        self._words, self._net, self._gross = {}, {}, {}
+
+    def heard(self, log: Log) -> None:
+        """Liquidity came or went: the ticks at the ends of its range change. What makes no sense forgets them all."""
+        try:
+            changed = self._ticks.with_liquidity(*_range(log))
+        except (SourceError, ValueError):
+            self.forget()
+        else:
+            self._words, self._net, self._gross = dict(changed.words), dict(changed.net), dict(changed.gross)
+
+    @property
+    def _ticks(self) -> Ticks:
+        """Those that are known. More of them become known to who has it; what changes makes another one."""
+        return Ticks(self._spacing, self._words, self._net, self._gross)
 
     def steps(self) -> Steps[PoolState]:
         """Its price, liquidity and reserves; at first its facts, and the ticks around the price where they are not known."""
@@ -104,7 +120,7 @@ class PoolReader:
             or not known
             or (price, tick, liquidity) != (before.sqrt_price, before.tick, before.liquidity)
         ):
-            before = Concentrated(price, tick, liquidity, self._fee, Ticks(self._spacing, self._words, self._net))
+            before = Concentrated(price, tick, liquidity, self._fee, self._ticks)
         self._curve = before
         return before
 
@@ -158,11 +174,9 @@ class PoolReader:
         ticks = [tick for each, bits in words.items() for tick in initialised(each, bits, self._spacing)]
         if ticks:
             told = yield tuple(EthCall(at, TICKS + number(tick)) for tick in ticks)
-            net = {
-                tick: signed(sized("ticks", needed("ticks", reply), 2), 1)
-                for tick, reply in zip(ticks, told, strict=True)
-            }
-            self._net |= net
+            data = [sized("ticks", needed("ticks", reply), 2) for reply in told]
+            self._net |= {tick: signed(each, 1) for tick, each in zip(ticks, data, strict=True)}
+            self._gross |= {tick: word(each, 0) for tick, each in zip(ticks, data, strict=True)}
         self._words |= words
         return True
 
@@ -174,6 +188,14 @@ def happened(topic: str, data: bytes) -> Happened:
         return Happened(event)
     sized("Swap", data, 5)  # amount0 and amount1, negative where the pool gave them
     return Happened(event, (abs(signed(data, 0)), abs(signed(data, 1))))
+
+
+def _range(log: Log) -> tuple[int, int, int]:
+    """The lower and the upper tick of a mint or a burn, and the liquidity that came. Raises bad_response for no such log."""
+    sized("indexed", log.indexed, 3)  # owner, lower, upper
+    came = log.topic == MINT  # sender, amount, amount0, amount1; of a burn without the sender
+    amount = word(sized("Mint", log.data, 4), 1) if came else -word(sized("Burn", log.data, 3), 0)
+    return signed(log.indexed, 1), signed(log.indexed, 2), amount
 
 
 class PositionReader:

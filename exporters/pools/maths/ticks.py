@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 MIN_TICK, MAX_TICK = -887272, 887272
 MIN_SQRT_RATIO = 4295128739
@@ -77,12 +77,32 @@ class Ticks:
     """The initialised ticks of a pool, as far as they were read.
 
     `words` are words of the bitmap by number, one bit for each tick that the spacing allows; `net` is the liquidity that
-    each initialised tick adds when it is crossed upwards.
+    each initialised tick adds when it is crossed upwards, `gross` that of all ranges which end there: a swap needs none of it.
     """
 
     spacing: int
     words: Mapping[int, int]
     net: Mapping[int, int]
+    gross: Mapping[int, int] = field(default_factory=dict)
+
+    def with_liquidity(self, lower: int, upper: int, amount: int) -> Ticks:
+        """The ticks after so much liquidity has come to a range, or gone, when negative; those that were not read stay so.
+
+        Raises ValueError for what can not have happened. After Tick.update and TickBitmap.flipTick.
+        """
+        words, net, gross = dict(self.words), dict(self.net), dict(self.gross)
+        for tick, added in ((lower, amount), (upper, -amount)) if amount and self.words else ():
+            place, beside = divmod(tick, self.spacing)
+            if (number := place >> 8) not in words:
+                continue
+            net[tick], gross[tick] = net.get(tick, 0) + added, gross.get(tick, 0) + amount
+            if beside or gross[tick] < 0:
+                raise ValueError(f"no liquidity can have come to tick {tick}, or gone from there")
+            bit = 1 << (place & 255)
+            words[number] = words[number] | bit if gross[tick] else words[number] & ~bit
+            if not gross[tick]:
+                del net[tick], gross[tick]
+        return Ticks(self.spacing, words, net, gross)
 
     def word_of(self, tick: int) -> int:
         """The number of the word that a tick is in."""

@@ -1,0 +1,232 @@
+"""The logs of a chain's pools, block by block.
+
+Those of the newest blocks are asked for by the hash of their block: such an answer is of all that block and of no other,
+whatever the chain does meanwhile, and a node that lacks the block refuses. From the newest block down each is the parent of the
+one above it, so the logs of a whole chain of blocks are known although each was asked for once, together with the state at that
+block. What is deeper is asked for by ranges.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+from adapters.evm import Block, View, block_call, block_of
+from adapters.evm import Chain as Nodes
+from exporters.pools.terms import PoolTerms
+from occ.errors import Reason, SourceError
+from occ.jsonrpc import Call
+from occ.page import Labels
+
+FOLLOWED = 256
+"""Chains of at most so many confirmations are followed block by block, down to what is not confirmed."""
+
+NEAR = 32
+"""So many blocks are followed in any case: what comes between two looks at a fast chain."""
+
+_HASH = re.compile(r"0x[0-9a-f]{64}")
+_NUMBER = re.compile(r"0x[0-9a-fA-F]{1,16}")
+_DATA = re.compile(r"0x([0-9a-fA-F]{2})*")
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """A pool whose logs are asked for: its labels, the kind that knows them, and which of its tokens is the base."""
+
+    labels: Labels
+    terms: PoolTerms
+    kind: ModuleType
+    base: Callable[[], int | None]
+
+    @property
+    def events(self) -> Mapping[str, str]:
+        """What is counted, by first topic."""
+        found: Mapping[str, str] = getattr(self.kind.PoolReader, "EVENTS", {})
+        return found
+
+    @property
+    def changes(self) -> frozenset[str]:
+        """First topics of what changes what the reader remembers."""
+        return frozenset(getattr(self.kind.PoolReader, "TOPICS", ()))
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """A log of a pool, looked through. `topic` is the first one, `indexed` are the words of the others."""
+
+    block: int
+    hash: str
+    pool: Watched
+    topic: str
+    indexed: bytes
+    data: bytes
+
+
+class Logs:
+    """Asks for them, and remembers those of the newest blocks.
+
+    `confirmations` is how far down they are needed, `within` seconds are for each request, and `node` has answered the last.
+    """
+
+    def __init__(self, nodes: Nodes, pools: Iterable[Watched], confirmations: int, within: float) -> None:
+        self.pools = tuple(each for each in pools if each.events or each.changes)
+        self.counted = tuple(each for each in self.pools if each.events)
+        self.node = ""
+        self._nodes = nodes
+        self._within = within
+        self._by_address = {each.terms.pool.address: each for each in self.pools}
+        self._topics = sorted({topic for each in self.pools for topic in (*each.events, *each.changes)})
+        self._depth = max(confirmations + 1, NEAR) if confirmations < FOLLOWED else NEAR
+        self._blocks: dict[str, Block] = {}
+        self._told: dict[str, tuple[Log, ...]] = {}
+        self._fresh: Block | None = None
+        self._chain: dict[int, Block] = {}
+
+    # --- of one block ------------------------------------------------------------------------------------------------
+
+    def question(self, block: Block) -> list[Call]:
+        """Asks for the logs of a block; nothing where they are known, or there is nothing to ask for."""
+        return [self._call(blockHash=block.hash)] if self.pools and block.hash not in self._told else []
+
+    def keep(self, view: View, answers: Sequence[Any | SourceError]) -> None:
+        """Takes note of the newest block, and of the answer to the question for its logs, where there was one."""
+        self.node = view.source
+        self._fresh = self._blocks[view.block.hash] = view.block
+        for answer in answers:
+            self._take(view.block, answer)
+
+    def since(self, before: Block, block: Block) -> list[Log] | None:
+        """The logs after one block up to another, in their order; None where they are not known, or it is of another chain."""
+        found = list[tuple[Log, ...]]()
+        at: Block | None = block
+        while at is not None and at.hash != before.hash:
+            logs = self._told.get(at.hash)
+            if logs is None or at.number <= before.number:
+                return None
+            found.append(logs)
+            at = self._before(at)
+        return None if at is None else [log for logs in reversed(found) for log in logs]
+
+    def _take(self, block: Block, answer: Any | SourceError) -> None:
+        """Logs that are refused, or are not those of the block, stay unknown."""
+        try:
+            logs = self._looked_through(answer)
+        except SourceError:
+            return
+        if all((log.block, log.hash) == (block.number, block.hash) for log in logs):
+            self._told[block.hash] = logs
+
+    # --- of a chain --------------------------------------------------------------------------------------------------
+
+    async def head(self) -> Block:
+        """The newest block: that at which the state was read, or else as it is now. What follows is of its chain."""
+        fresh, self._fresh = self._fresh, None
+        head = fresh or block_of((await self._ask([block_call("latest")]))[0])
+        self._chain = {block.number: block for block in await self.follow(head)}
+        return head
+
+    async def follow(self, head: Block) -> list[Block]:
+        """The chain from a head down, as far as it can be had; its logs become known, where they are given."""
+        self._blocks[head.hash] = head
+        last = max(head.number - self._depth, 0)
+        newest = max((block.number for block in self._blocks.values() if block is not head), default=-1)
+        for first in (newest + 1, last):  # what has come since; all of it, where that does not lead to what is known
+            found = self._known(head)
+            if missing := range(max(first, last), found[-1].number):
+                self._blocks |= {each.hash: each for each in _blocks(await self._ask(list(map(block_call, missing))))}
+        found = self._known(head)
+        if unknown := [block for block in found if block.hash not in self._told and self.pools]:
+            answers = await self._ask([call for block in unknown for call in self.question(block)])
+            for block, answer in zip(unknown, answers, strict=True):
+                self._take(block, answer)
+        self._forget_below(head.number - 2 * self._depth)
+        return found
+
+    async def block(self, number: int) -> Block:
+        """The block at a height."""
+        if (known := self._chain.get(number)) is not None:
+            return known
+        self._chain = {}  # now that a node is asked, it is asked for all: what is remembered would agree with itself only
+        return block_of((await self._ask([block_call(number)]))[0])
+
+    async def between(self, first: int, last: int) -> Sequence[Log]:
+        """The logs of these blocks."""
+        known = [self._told.get(self._chain[at].hash) if at in self._chain else None for at in range(first, last + 1)]
+        if None not in known:
+            return [log for logs in known if logs for log in logs]
+        self._chain = {}
+        told, block = await self._ask([self._call(fromBlock=hex(first), toBlock=hex(last)), block_call(last)])
+        block_of(block)
+        return self._looked_through(told)
+
+    async def blocks(self, numbers: Iterable[int]) -> Mapping[int, Block]:
+        """Blocks by their heights."""
+        missing = [number for number in numbers if number not in self._chain]
+        answers = await self._ask(list(map(block_call, missing))) if missing else []
+        return self._chain | dict(zip(missing, map(block_of, answers), strict=True))
+
+    def _known(self, head: Block) -> list[Block]:
+        """The blocks from a head down, as far as they are remembered."""
+        found = [head]
+        while (parent := self._before(found[-1])) is not None:
+            found.append(parent)
+        return found
+
+    def _before(self, block: Block) -> Block | None:
+        parent = self._blocks.get(block.parent)
+        return parent if parent is not None and parent.number == block.number - 1 else None
+
+    def _forget_below(self, height: int) -> None:
+        self._blocks = {key: block for key, block in self._blocks.items() if block.number >= height}
+        self._told = {key: logs for key, logs in self._told.items() if key in self._blocks}
+
+    # --- asking ------------------------------------------------------------------------------------------------------
+
+    def _call(self, **where: str) -> Call:
+        return Call("eth_getLogs", ({**where, "address": list(self._by_address), "topics": [self._topics]},))
+
+    async def _ask(self, calls: Sequence[Call]) -> list[Any]:
+        self.node, answers = await self._nodes.ask(calls, self._within)
+        return answers
+
+    def _looked_through(self, told: Any | SourceError) -> tuple[Log, ...]:
+        """Raises what was told instead of logs, or bad_response."""
+        if isinstance(told, SourceError):
+            raise told
+        if not isinstance(told, list):
+            raise SourceError(Reason.BAD_RESPONSE, "eth_getLogs: no list")
+        return tuple(log for each in told if (log := self._log(each)) is not None)
+
+    def _log(self, told: Any) -> Log | None:
+        """A log that was asked for; None for one that is said to be gone. Raises bad_response for anything else."""
+        try:
+            if told.get("removed"):
+                return None
+            block, own, data = told["blockNumber"], told["blockHash"].lower(), told["data"]
+            pool, topic, indexed = self._by_address[told["address"].lower()], *_topics(told["topics"])
+            right = (
+                _NUMBER.fullmatch(block) and _HASH.fullmatch(own) and _DATA.fullmatch(data) and topic in self._topics
+            )
+        except (AttributeError, KeyError, IndexError, TypeError, ValueError):
+            right = None
+        if not right:
+            raise SourceError(Reason.BAD_RESPONSE, "eth_getLogs: a log that was not asked for, or is none")
+        return Log(int(block, 16), own, pool, topic, indexed, bytes.fromhex(data[2:]))
+
+
+def _topics(told: Sequence[str]) -> tuple[str, bytes]:
+    """The first topic, and the words of the others. Raises ValueError where they are none."""
+    if not all(_HASH.fullmatch(each.lower()) for each in told):
+        raise ValueError("no topics")
+    return told[0].lower(), bytes.fromhex("".join(each[2:] for each in told[1:]))
+
+
+def _blocks(answers: Iterable[Any | SourceError]) -> Iterable[Block]:
+    """Those that were told; what is missing is asked for in another way."""
+    for answer in answers:
+        with contextlib.suppress(SourceError):
+            yield block_of(answer)
