@@ -14,6 +14,7 @@ from exporters.pools.config import PoolsConfig
 from occ.config import ExporterConfig, Loaded, Model, load
 from occ.document import Loc
 from occ.errors import ConfigError, Problem
+from receiver.actions import script
 from receiver.catalogue import Catalogue
 from receiver.config import ReceiverConfig
 from receiver.policy import Policy
@@ -85,6 +86,16 @@ def notes(files: Mapping[Path, Loaded[Model]]) -> Iterator[Problem]:
     for loaded in files.values():
         if isinstance(loaded.config, Policy):
             yield from dead_ends(cast("Loaded[Policy]", loaded))
+        if isinstance(loaded.config, Catalogue):
+            yield from _scripts(cast("Loaded[Catalogue]", loaded))
+
+
+def _scripts(loaded: Loaded[Catalogue]) -> Iterator[Problem]:
+    """Programs that could not run on this machine: better known now than when they are needed."""
+    for index, action in enumerate(loaded.config.actions):
+        for step in loaded.config.steps(action, next(action.examples())):
+            if isinstance(step.options, script.Options) and (wrong := script.complaint(step.options)):
+                yield loaded.problem(("actions", index, "steps", step.index, "path"), f"could not run here: {wrong}")
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 from .people import OLGA, RITA, TOM
 from .until import until
@@ -16,23 +16,42 @@ ENDED = frozenset(
 WITHIN = 60.0
 """Seconds for an action to come to its end, at most."""
 
+SEEN_WITHIN = 10.0
+
 
 class Unanswered(Exception):  # noqa: N818 - it names what is the matter
     """What was to come of it did not; the message says what did."""
 
 
+Seen = Callable[[Views], Awaitable[bool]]
+"""Whether a part other than the receiver shows what an action was to bring about."""
+
+
+async def _witnessed(views: Views, action: str, seen: Seen) -> None:
+    try:
+        await until(lambda: patiently(lambda: seen(views)), SEEN_WITHIN, every=0.2)
+    except TimeoutError:
+        raise Unanswered(f"{action} succeeded, and nothing else shows it") from None
+
+
 @dataclass(frozen=True)
 class ByPeople:
-    """Olga asks for it, Tom and Rita approve where approvals are wanted, and it succeeds. What undoes it is done likewise."""
+    """Olga asks for it, Tom and Rita approve where approvals are wanted, it succeeds, and what it brings about is `seen` beside
+    the receiver. What undoes it is done likewise, once all is well, or `at_once`: of an alert that is muted the end is not heard.
+    """
 
     action: str
     parameters: Mapping[str, str] = field(default_factory=dict)
     undo: str = ""
     undo_parameters: Mapping[str, str] = field(default_factory=dict)
+    seen: Seen | None = None
+    at_once: bool = False
 
     async def given(self, views: Views, fingerprint: str) -> str:
         """What came of it, in words. Raises Unanswered."""
         request = await acted(views, self.action, self.parameters, fingerprint)
+        if self.seen is not None:
+            await _witnessed(views, self.action, self.seen)
         return f"{self.action} {request['state']}"
 
 
@@ -44,6 +63,7 @@ class ByItself:
     kind: str
     outcome: str
     why: str | None = None
+    at_once: ClassVar[bool] = False
     parameters: Mapping[str, str] = field(default_factory=dict)
     undo: str = ""
     undo_parameters: Mapping[str, str] = field(default_factory=dict)

@@ -11,13 +11,13 @@ from typing import Any, Self
 
 import yaml
 
-from . import grafana, parts, people, settings, timescale
+from . import actions, grafana, parts, people, settings, timescale
 from .chain import anvil_part
 from .parts import ROOT, locate, web_assets
 from .processes import Part, free_ports, living
 from .venue.binance.venue import ACCOUNTS
 
-NODES = ("alpha", "beta", "gamma")
+NODES = settings.NODES
 CANARIES = ("canary-a", "canary-b", "canary-c")
 VENUES = {"binance": "binance", "bourse": "binance", "kraken": "kraken"}
 """Three venues by name, and what each speaks."""
@@ -60,6 +60,7 @@ class Centre:
         self._token, self._engine_token = self.secrets / "am_token", self.secrets / "engine_token"
         self._venue_key, self._venue_secret = self.secrets / "venue_key", self.secrets / "venue_secret"
         self._trade_key, self._trade_secret = self.secrets / "trade_key", self.secrets / "trade_secret"
+        self.script = run / "scripts/evidence"
         names = (*PARTS, *NODES, *CANARIES)
         self._ports = dict(ports or zip(names, free_ports(len(names)), strict=True))
         self.jobs = {name: self.address(name) for name in SCRAPED}
@@ -95,6 +96,9 @@ class Centre:
         for file, text in self._secrets().items():
             file.touch(mode=0o600)
             file.write_text(text)
+        self.script.parent.mkdir(mode=0o700)
+        self.script.write_text(actions.SCRIPT.format(folder=self.run))
+        self.script.chmod(0o700)
         for name, document in self._documents().items():
             self._write(name, document)
         if self._shows_boards:
@@ -146,7 +150,13 @@ class Centre:
                 self.run, self.secrets, own=own, prometheus=prometheus, alertmanager=alertmanager
             )
             | {"venues": {TRADED: self._traded()}},
-            "actions.yml": settings.actions(self.url("engine"), self._engine_token, tuple(VENUES), (TRADED, ACCOUNT)),
+            "actions.yml": actions.document(
+                {"url": self.url("engine"), "token": {"file": str(self._engine_token)}},
+                alertmanager,
+                venues=tuple(VENUES),
+                traded=(TRADED, ACCOUNT),
+                script=self.script,
+            ),
             "policy.yml": people.policy(self.secrets, self.run / "freeze"),
             "prometheus.yml": settings.prometheus(
                 _load(RULES / "prometheus.yml"),

@@ -6,10 +6,11 @@ import contextlib
 import statistics
 import sys
 import time
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 from rich.console import Console
@@ -63,12 +64,12 @@ class Exercise:
     def __init__(self, centre: Centre, views: Views, drill: Drill) -> None:
         self._centre, self._views, self._drill = centre, views, drill
         self._seen = Seen()
-        self._fingerprints = dict[Alert, str]()
+        self._known, self._fingerprints = dict[int, str](), dict[Alert, str]()
         self._answered, self._unanswered = "", list[str]()
 
     async def run(self) -> Verdict:
         """Breaks, watches, mends. The fault is taken back whatever happens."""
-        self._known = {episode["id"] for episode in await self._views.episodes()}
+        self._known = {episode["id"]: episode["updated_at"] for episode in await self._views.episodes()}
         self._pages = len(await self._views.pages())
         async with self._frozen():
             async with self._broken():
@@ -77,10 +78,11 @@ class Exercise:
                 with contextlib.suppress(TimeoutError):
                     await until(self._all_seen, self._drill.within(self._centre.scale), every=LOOKS_EVERY)
                     await self._answer()
+                    await self._take_back(at_once=True)
                     with contextlib.suppress(TimeoutError):
                         await until(self._look_on, AFTERMATH, every=LOOKS_EVERY)
             recovered = await self._recovered()
-        await self._take_back()
+        await self._take_back(at_once=False)
         complaints = (*self._complaints(recovered), *self._unanswered)
         return Verdict(self._drill, self._seen, recovered, complaints, self._answered)
 
@@ -92,8 +94,8 @@ class Exercise:
             except (Unanswered, aiohttp.ClientError) as error:
                 self._unanswered.append(f"not answered: {error}")
 
-    async def _take_back(self) -> None:
-        if self._drill.answer is not None:
+    async def _take_back(self, *, at_once: bool) -> None:
+        if self._drill.answer is not None and self._drill.answer.at_once == at_once:
             try:
                 await taken_back(self._views, self._drill.answer)
             except (Unanswered, aiohttp.ClientError) as error:
@@ -149,17 +151,23 @@ class Exercise:
             for alert in await self._views.firing():
                 self._seen.fired.setdefault(alert, since)
             for episode in await self._views.episodes():
-                if episode["id"] not in self._known:
-                    alert = (episode["alertname"], episode["labels"].get("entity", ""))
-                    at = datetime.fromisoformat(episode["received_at"]).timestamp()
-                    self._seen.received.setdefault(alert, max(at - self._began_at, 0.0))
-                    self._fingerprints[alert] = episode["fingerprint"]
+                self._take(episode)
             for page in (await self._views.pages())[self._pages :]:
                 if page["status"] == "firing":
                     self._seen.paged.setdefault((page["alertname"], page["entity"]), page["at"] - self._began_at)
             self._seen.muted |= await self._views.muted()
         except (aiohttp.ClientError, TimeoutError):
             return
+
+    def _take(self, episode: Mapping[str, Any]) -> None:
+        """What the receiver has heard of since the fault: of one that fires again within minutes by its last change."""
+        again = episode["id"] in self._known
+        if again and (episode["status"] != "firing" or episode["updated_at"] == self._known[episode["id"]]):
+            return
+        alert = (episode["alertname"], episode["labels"].get("entity", ""))
+        at = datetime.fromisoformat(episode["updated_at" if again else "received_at"]).timestamp()
+        self._seen.received.setdefault(alert, max(at - self._began_at, 0.0))
+        self._fingerprints[alert] = episode["fingerprint"]
 
     async def _recovered(self) -> float | None:
         """Seconds until all is as it was; None where that was not seen in time."""

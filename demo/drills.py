@@ -3,12 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from .answers import Answer, ByPeople
-from .centre import CANARIES, NODES, VENUES
+from .answers import Answer, ByItself, ByPeople
+from .centre import ACCOUNT, CANARIES, NODES, TRADED, VENUES
 from .faults import Fault
 from .mishaps import BOUND, DEPEGGED, DRAIN, MANIPULATION, RANGE, SEQUENCER, SILENT
 from .pools import CHAIN as POOLS
 from .settings import CHAIN
+from .views import Views
 
 ALPHA, BETA, GAMMA = NODES
 
@@ -52,6 +53,23 @@ class Drill:
     def within(self, scale: float) -> float:
         """Seconds from the fault to the receiver, at most."""
         return self.threshold + self.rules / scale
+
+
+async def no_orders(views: Views) -> bool:
+    """At the venue itself no order of the desk is open but one stop for each symbol."""
+    left = await views.orders(TRADED, ACCOUNT)
+    return bool(left) and set(left.values()) == {1}
+
+
+async def silenced(views: Views) -> bool:
+    """Alertmanager says that the lag of the node is silenced."""
+    found = await views.alertmanager_alerts("NodeLagging")
+    return any(alert["status"]["silencedBy"] for alert in found if alert["labels"]["entity"] == _node(GAMMA))
+
+
+async def noted(views: Views) -> bool:
+    """The script has written what it was called with."""
+    return views.evidence().endswith(" kraken\n")
 
 
 def _node(name: str) -> str:
@@ -295,14 +313,15 @@ DRILLS = (
         pages=frozenset({"StablecoinDepegged"}),
         threshold=15,
     ),
+    # What is done about it, an action for each executor; then what the receiver does by itself.
     Drill(
         "halt-engine",
         "a book of venue bourse is crossed: the engine is told to stop there, and two people approve",
-        venues={"bourse": ("crossed", {"symbol": "BTC/USDT"})},
-        fires=frozenset({("BookCrossed", "bourse/BTC/USDT")}),
+        venues={"bourse": ("crossed", {"symbol": "ETH/USDT"})},
+        fires=frozenset({("BookCrossed", "bourse/ETH/USDT")}),
         pages=frozenset({"BookCrossed"}),
         answer=ByPeople("halt", {"venue": "bourse"}, undo="resume"),
-        to=("BookCrossed", "bourse/BTC/USDT"),
+        to=("BookCrossed", "bourse/ETH/USDT"),
     ),
     Drill(
         "smaller-orders",
@@ -312,5 +331,75 @@ DRILLS = (
         pages=frozenset({"BookCrossed"}),
         answer=ByPeople("order-size", {"usd": "20000"}, undo="order-size", undo_parameters={"usd": "25000"}),
         to=("BookCrossed", "binance/BTC/USDT"),
+    ),
+    Drill(
+        "cancel-orders",
+        "a book of venue binance is crossed: the engine stops there, and its orders are cancelled but for stops",
+        venues={"binance": ("crossed", {"symbol": "ETH/USDT"})},
+        fires=frozenset({("BookCrossed", "binance/ETH/USDT")}),
+        pages=frozenset({"BookCrossed"}),
+        answer=ByPeople("halt-and-cancel", {"venue": TRADED}, undo="resume", seen=no_orders),
+        to=("BookCrossed", "binance/ETH/USDT"),
+    ),
+    Drill(
+        "quiet-node",
+        f"node {GAMMA} stays at its block, as it was told to: its lag is muted",
+        breaks={GAMMA: Fault.STALL},
+        fires=frozenset({("NodeLagging", _node(GAMMA))}),
+        threshold=10,
+        answer=ByPeople(
+            "quiet-node", undo="hear-node", undo_parameters={"node": _node(GAMMA)}, seen=silenced, at_once=True
+        ),
+        to=("NodeLagging", _node(GAMMA)),
+    ),
+    Drill(
+        "evidence",
+        "a book of venue kraken is crossed: a script notes it",
+        venues={"kraken": ("crossed", {})},
+        fires=frozenset({("BookCrossed", "kraken/BTC/USD")}),
+        pages=frozenset({"BookCrossed"}),
+        follows=frozenset({"BookCrossed"}),
+        answer=ByPeople("evidence", seen=noted),
+        to=("BookCrossed", "kraken/BTC/USD"),
+    ),
+    Drill(
+        "shadow",
+        "one price at venue bourse falls: the receiver says what it would have done, and does nothing",
+        venues={"bourse": ("flash_crash", {"symbol": "ETH/USDT", "ratio": "0.08"})},
+        fires=frozenset({("FlashCrash", "bourse/ETH/USDT")}),
+        pages=frozenset({"FlashCrash"}),
+        answer=ByItself("halt-in-crash", "shadow", "acted"),
+        to=("FlashCrash", "bourse/ETH/USDT"),
+    ),
+    Drill(
+        "frozen",
+        "a book of venue bourse is crossed while everything is frozen: the receiver does nothing",
+        venues={"bourse": ("crossed", {"symbol": "BTC/USDT"})},
+        fires=frozenset({("BookCrossed", "bourse/BTC/USDT")}),
+        pages=frozenset({"BookCrossed"}),
+        frozen=True,
+        answer=ByItself("pull-quotes", "auto", "held", "frozen"),
+        to=("BookCrossed", "bourse/BTC/USDT"),
+    ),
+    Drill(
+        "storm",
+        "the books of all venues are crossed at once: that is a storm, and the receiver does nothing by itself",
+        venues=dict.fromkeys(VENUES, ("crossed", {})),
+        fires=frozenset(
+            ("BookCrossed", f"{venue}/{base}/USDT") for venue in ("binance", "bourse") for base in ("BTC", "ETH")
+        )
+        | {("BookCrossed", "kraken/BTC/USD")},
+        pages=frozenset({"BookCrossed"}),
+        answer=ByItself("pull-quotes", "auto", "held", "storm"),
+        to=("BookCrossed", "bourse/BTC/USDT"),
+    ),
+    Drill(
+        "by-itself",
+        "a book of venue bourse is crossed: the receiver stops the engine there by itself, once an hour",
+        venues={"bourse": ("crossed", {"symbol": "BTC/USDT"})},
+        fires=frozenset({("BookCrossed", "bourse/BTC/USDT")}),
+        pages=frozenset({"BookCrossed"}),
+        answer=ByItself("pull-quotes", "auto", "acted", parameters={"venue": "bourse"}, undo="resume"),
+        to=("BookCrossed", "bourse/BTC/USDT"),
     ),
 )

@@ -30,6 +30,10 @@ HANDS = (OLGA, TOM, RITA)
 """Those that somebody may play."""
 
 
+BY_ITSELF = {"pull-quotes": "auto", "halt-in-crash": "shadow"}
+"""What the receiver does by itself, and what it would do."""
+
+
 def secret_files(folder: Path) -> Mapping[Path, str]:
     """What the receiver needs to know people and to prove its audit: passwords, their hashes, and two keys."""
     files = {
@@ -58,7 +62,15 @@ def policy(folder: Path, freeze: Path) -> dict[str, Any]:
     return {
         "people": known,
         "groups": {"oncall": [OLGA.id, TOM.id], "everybody": "*"},
-        "rules": [{"action": "*", "request": ["operator", "commander"], "approvals": both, "review": ["risk"]}],
+        "rules": [
+            {"action": "*", "request": ["operator", "commander"], "approvals": both, "review": ["risk"]},
+            *(
+                {"action": name, "request": ["operator"], "approvals": [], "review": ["risk"], "automation": mode}
+                for name, mode in BY_ITSELF.items()
+            ),
+        ],
+        # As shipped, by the demo's time scale; what is done in an hour is not, since drills are done at one go.
+        "automation": {"grace": "30s", "storm": {"alerts": 4, "within": "20s"}, "per_hour": 100},
         "escalation": [{"severity": "page", "acknowledge_within": "5m", "then": ["oncall", "commander", "everybody"]}],
         "freeze": {"file": str(freeze), "by": ["oncall", "risk"], "unfreeze": {"role": "commander", "count": 2}},
         "release": {"role": "commander", "count": 2},

@@ -1,6 +1,6 @@
 """The configuration of every part, as documents: the shipped files with this run's addresses and one time scale."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ from .chain import CHAIN_ID
 Document = dict[str, Any]
 
 CHAIN = "local"
+NODES = ("alpha", "beta", "gamma")
 OCC = "occ"  # the one receiver of the shipped routes that is left something to send to
 
 
@@ -92,67 +93,6 @@ def receiver(run: Path, secrets: Path, *, own: str, prometheus: str, alertmanage
         "actions": "actions.yml",
         "policy": "policy.yml",
     }
-
-
-def actions(engine: str, token: Path, venues: Sequence[str], traded: tuple[str, str]) -> Document:
-    """actions.yml: what can be done in the demo; `traded` is the venue and the account where the engine has orders."""
-    venue, account = traded
-    shared: Document = {"parameters": {"venue": {"from_label": "venue", "choices": list(venues)}}, **_LIMITED}
-
-    def tells(path: str, quoting: int) -> Document:
-        step = {"executor": "http", "target": "engine", "path": path, "body": {"venue": "$venue"}}
-        seen = f'max(engine_quoting{{venue="$venue"}}) == {quoting}'
-        return {
-            "steps": [{**step, "expect": {"status": 200}}],
-            "verify": {"query": seen, "heartbeat": _HEARTBEAT, "within": "30s"},
-        }
-
-    return {
-        "targets": {
-            "engine": {"url": engine, "token": {"file": str(token)}, "operations": "/operations", "idempotent": True}
-        },
-        "actions": [
-            _halted_and_cancelled(tells("/halt", 0), venue, account),
-            {"name": "halt", "title": "Stop the engine on a venue", "protective": True, **tells("/halt", 0), **shared}
-            | {"offered_by": [{"alertname": name} for name in _HALT], "undo": "resume"},
-            {"name": "resume", "title": "Let the engine quote on a venue again", **tells("/resume", 1), **shared}
-            | {"undo": "halt"},
-            {"name": "order-size", "title": "Set the largest order of the engine, in dollars", **_SIZED, **_LIMITED}
-            | {"offered_by": [{"alertname": "BookCrossed"}]},
-        ],
-    }
-
-
-def _halted_and_cancelled(halt: Document, venue: str, account: str) -> Document:
-    """The engine stops, then its orders go; the steps are done in this order."""
-    cancel = {"executor": "cancel_orders", "venue": "$venue", "account": account, "keep": ["protective_stops"]}
-    return {
-        "name": "halt-and-cancel",
-        "title": "Stop the engine on a venue and cancel its open orders",
-        "protective": True,
-        "steps": [*halt["steps"], cancel],
-        "verify": halt["verify"],
-        "parameters": {"venue": {"from_label": "venue", "choices": [venue]}},
-        "offered_by": [{"alertname": name, "venue": venue} for name in ("FeedFrozen", "VenueDown")],
-        "undo": "resume",
-        **_LIMITED,
-    }
-
-
-_LIMITED: Document = {
-    "limits": {"cooldown": "2s", "per_day": 100},
-    "expires": {"approval": "10m", "execution": "2m"},
-}
-_HEARTBEAT = "min(engine_heartbeat_timestamp_seconds)"
-_SIZED: Document = {
-    "parameters": {"usd": {"number": {"min": 0, "max": 50000, "step": 500}}},
-    "steps": [
-        {"executor": "parameter", "target": "engine", "name": "max_order_usd", "value": "$usd", "min": 0, "max": 50000}
-    ],
-    "verify": {"query": f"time() - {_HEARTBEAT} < 15", "heartbeat": _HEARTBEAT, "within": "30s"},
-}
-_HALT = ("FeedFrozen", "BookFrozen", "BookCrossed", "FlashCrash", "VenueDown")
-"""What the engine should not quote through."""
 
 
 def prometheus(shipped: Document, rules: Path, jobs: Mapping[str, str], *, urls: Mapping[str, str]) -> Document:

@@ -8,7 +8,7 @@ import aiohttp
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
-from . import people, pools
+from . import actions, people, pools
 from .centre import NODES, VENUES, Centre
 from .hands import Desk
 
@@ -74,6 +74,11 @@ class Views:
         venues = (await self._get("venues", "/venues"))["venues"]
         (found,) = (each["orders"].get(account, {}) for each in venues if each["name"] == venue)
         return {symbol: count for symbol, count in found.items() if count}
+
+    def evidence(self) -> str:
+        """What the script of the demo's actions has noted so far."""
+        file = self._centre.run / actions.EVIDENCE
+        return file.read_text() if file.exists() else ""
 
     async def settled(self) -> bool:
         """Nothing that is to be read is not, or not any more, and no alert is pending."""

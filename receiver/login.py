@@ -13,7 +13,7 @@ from occ.auth import Busy
 from .api.errors import Failure
 from .api.operations import PATH_PATTERNS
 from .doors import Doors
-from .pages import FOREIGN, Pages, Shown, forms
+from .pages import FOREIGN, STATIC, Pages, Shown, forms
 from .people import TooMany
 from .writer import NotDurable
 
@@ -38,12 +38,11 @@ class LoginPages:
         """The pages, and what it takes to see them."""
         shown = [web.get(path, self._behind(page)) for path, page in self._views.items()]
         shown += [web.post(path, self._behind(page)) for path, page in self._pages.forms().items()]
-        style = web.get("/style.css", self._pages.style)
+        shown += [web.get(f"/{name}", self._pages.static) for name in STATIC]
         if self._doors is None:
-            return [*shown, style]
+            return shown
         return [
             *shown,
-            style,
             web.get("/login", self.ask),
             web.post("/login", self.log_in),
             web.post("/logout", self.log_out),

@@ -11,7 +11,7 @@ import asyncio
 import ipaddress
 import re
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Annotated, Any
@@ -115,12 +115,13 @@ class NoAnswer(OccError):  # noqa: N818 - it names what is the matter
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request. `path` is percent-encoded; `body` becomes JSON."""
+    """One request. `path` is percent-encoded; `query` is not, and `body` becomes JSON."""
 
     method: str
     path: str
     body: object = None
     headers: Mapping[str, str] = field(default_factory=dict)
+    query: Sequence[tuple[str, str]] = ()
 
 
 class Line:
@@ -134,9 +135,11 @@ class Line:
         async with self._answer(call) as response:
             return response.status
 
-    async def ask(self, path: str, most: int = MAX_ANSWER_BYTES) -> tuple[int, Any]:
+    async def ask(
+        self, path: str, *, query: Sequence[tuple[str, str]] = (), most: int = MAX_ANSWER_BYTES
+    ) -> tuple[int, Any]:
         """Status and JSON of an answer to GET, of so many bytes at most; None for what is no JSON. Raises NotSent, NoAnswer."""
-        async with self._answer(Call("GET", path)) as response:
+        async with self._answer(Call("GET", path, query=query)) as response:
             body = await _bounded(response, most)
         try:
             return response.status, orjson.loads(body)
@@ -154,7 +157,7 @@ class Line:
                 asyncio.timeout(self._left()),
                 self._session.request(
                     call.method,
-                    self._target.at(call.path),
+                    self._target.at(call.path).with_query(call.query),
                     data=None if call.body is None else orjson.dumps(call.body),
                     headers={**headers, **call.headers},
                     allow_redirects=False,

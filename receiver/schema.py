@@ -276,7 +276,12 @@ outbox = Table(
 )
 Index("outbox_subject", outbox.c.subject, outbox.c.kind)
 Index("outbox_kind", outbox.c.kind, outbox.c.created_at)
-Index("outbox_open", outbox.c.id, sqlite_where=outbox.c.settled_at.is_(None), postgresql_where=outbox.c.settled_at.is_(None))
+Index(
+    "outbox_open",
+    outbox.c.id,
+    sqlite_where=outbox.c.settled_at.is_(None),
+    postgresql_where=outbox.c.settled_at.is_(None),
+)
 
 # --- incidents -------------------------------------------------------------------------------------------------------
 #
@@ -355,6 +360,8 @@ outbox_deliveries = Table(
     UniqueConstraint("notice_id", "notifier"),
     comment="what each notifier has told, and has still to tell",
 )
+_waits = outbox_deliveries.c.ended_at.is_(None)
+Index("outbox_deliveries_waiting", outbox_deliveries.c.notifier, sqlite_where=_waits, postgresql_where=_waits)
 Index("outbox_deliveries_state", outbox_deliveries.c.notifier, outbox_deliveries.c.state, outbox_deliveries.c.ended_at)
 
 # --- automation ------------------------------------------------------------------------------------------------------

@@ -188,6 +188,11 @@ def _new_id(result: CursorResult[Any]) -> int:
     return int(key[0])
 
 
+def unreadable(source: str) -> str:
+    """The fingerprint of the receiver's own alert that a notification of the source could not be read."""
+    return fingerprint_of(_own_labels(source))
+
+
 def _own_labels(source: str) -> dict[str, str]:
     return {
         "alertname": "ReceiverUnreadableNotification",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, Field
@@ -45,9 +45,10 @@ class Aimed(http.Aimed):
     matchers: Matchers
 
 
-def of_key(silences: Collection[Silence], key: str) -> Silence | None:
-    """The silence that an effect has made."""
-    return next((silence for silence in silences if key in silencing.keys_in(silence.comment)), None)
+def made_by(key: str, matchers: Mapping[str, str], silences: Collection[Silence]) -> Silence | None:
+    """The silence that an effect has made: by its key, and with its matchers. One that is in force before one that was."""
+    found = [it for it in silences if key in silencing.keys_in(it.comment) and it.matchers == matchers]
+    return min(found, key=lambda silence: silence.state != "active", default=None)
 
 
 def path(silence: Silence) -> str:
@@ -62,13 +63,23 @@ async def silences(way: Line) -> tuple[Silence, ...]:
     return await _told(way, "/api/v2/silences", alertmanager.silences)
 
 
-async def alerts(way: Line) -> tuple[Held, ...]:
-    """All that it holds. Raises NotSent, NoAnswer."""
-    return await _told(way, "/api/v2/alerts", alertmanager.held)
+async def covered(way: Line, matchers: Mapping[str, str]) -> tuple[Held, ...]:
+    """The alerts that a silence of these matchers covers now. Raises NotSent, NoAnswer.
+
+    Alertmanager picks them, since it may hold many thousands, and takes long to tell of all.
+    """
+    picked = [("filter", f"{name}={_quoted(value)}") for name, value in matchers.items()]
+    held = await _told(way, "/api/v2/alerts", alertmanager.held, picked)
+    return tuple(alert for alert in held if silencing.covers(matchers, alert.labels))
 
 
-async def _told(way: Line, path: str, parse: Callable[[Any], T]) -> T:
-    status, told = await way.ask(path, wire.MAX_BODY_BYTES)
+def _quoted(value: str) -> str:
+    """As Alertmanager's matchers are written."""
+    return '"' + value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
+
+
+async def _told(way: Line, path: str, parse: Callable[[Any], T], query: Sequence[tuple[str, str]] = ()) -> T:
+    status, told = await way.ask(path, query=query, most=wire.MAX_BODY_BYTES)
     if status != 200:  # noqa: PLR2004 - the one that tells
         raise NoAnswer(f"HTTP {status}")
     try:

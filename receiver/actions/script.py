@@ -48,6 +48,12 @@ def _absolute(path: str) -> str:
     return path
 
 
+def _hash(sha256: str) -> str:
+    if not re.fullmatch(r"[0-9a-f]{64}", sha256):
+        raise refuse("expected 64 hexadecimal digits, as sha256sum prints them")
+    return sha256
+
+
 def _whole(arguments: tuple[str, ...]) -> tuple[str, ...]:
     if any("\0" in argument for argument in arguments):
         raise refuse("an argument holds no NUL")
@@ -58,7 +64,7 @@ class Options(Model):
     """The keys of a step. `nothing_done` are exit statuses by which it says that it has done nothing."""
 
     path: Annotated[str, Field(max_length=200), AfterValidator(_absolute)]
-    sha256: Annotated[str, Field(pattern=re.compile(r"^[0-9a-f]{64}\Z"))]
+    sha256: Annotated[str, AfterValidator(_hash)]
     arguments: Annotated[tuple[str, ...], AfterValidator(_whole), fill.ARGV] = ()
     nothing_done: tuple[Annotated[int, Field(ge=1, le=255)], ...] = ()
 
@@ -98,12 +104,22 @@ async def execute(step: Step, attempt: Attempt, _: Surroundings) -> Result:
     except _NotAllowed as error:
         return Result(Applied.NOT_APPLIED, Why.OUT_OF_BOUNDS, {"said": str(error)})
     try:
-        async with _keeper(program) as keeper:
-            return await _run(keeper, options, attempt)
+        keeper = await _keeper(program)
     except OSError as error:
         return Result(Applied.NOT_APPLIED, Why.INTERNAL, {"said": f"nothing could be started: {_named(error.errno)}"})
     finally:
-        os.close(program)
+        os.close(program)  # the keeper has it
+    async with _ending(keeper):
+        return await _run(keeper, options, attempt)
+
+
+def complaint(options: Options) -> str | None:
+    """Why it could not run on this machine as things are now."""
+    try:
+        os.close(_program(options))
+    except _NotAllowed as error:
+        return str(error)
+    return None
 
 
 async def reconcile(_: Step, __: Attempt, ___: Surroundings) -> Result:
@@ -180,10 +196,9 @@ def _named(number: int | None) -> str:
 # --- running it ------------------------------------------------------------------------------------------------------
 
 
-@asynccontextmanager
-async def _keeper(program: int) -> AsyncIterator[asyncio.subprocess.Process]:
-    """The process that runs it and ends all of it, at the end of the context at the latest. Raises OSError."""
-    keeper = await asyncio.create_subprocess_exec(
+async def _keeper(program: int) -> asyncio.subprocess.Process:
+    """The process that is to run it, and waits for the order. Raises OSError."""
+    return await asyncio.create_subprocess_exec(
         sys.executable,
         *("-I", "-S", str(_KEEPER), str(program)),
         stdin=asyncio.subprocess.PIPE,
@@ -194,8 +209,13 @@ async def _keeper(program: int) -> AsyncIterator[asyncio.subprocess.Process]:
         pass_fds=(program,),
         start_new_session=True,
     )
+
+
+@asynccontextmanager
+async def _ending(keeper: asyncio.subprocess.Process) -> AsyncIterator[None]:
+    """At the end of the context nothing runs any more, whatever has ended it."""
     try:
-        yield keeper
+        yield
     finally:
         _stdin(keeper).close()  # by that it knows
         try:

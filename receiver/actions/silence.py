@@ -10,6 +10,7 @@ takes it back.
 from __future__ import annotations
 
 from collections.abc import Collection
+from decimal import Decimal
 from typing import Annotated, Any, Self, cast
 
 from pydantic import AfterValidator, model_validator
@@ -19,6 +20,7 @@ from occ.errors import SourceError
 from receiver import silencing
 from receiver.actions import Applied, Attempt, Result, Step, StepPlan, Surroundings, Unfit, _silences, http
 from receiver.alertmanager import Held, Silence
+from receiver.canonical import digits
 from receiver.clock import SECOND, rfc3339
 from receiver.outgoing import Call, Line, NoAnswer, NotSent, asking, line
 from receiver.why import Why
@@ -59,7 +61,7 @@ async def plan(step: Step, surroundings: Surroundings) -> StepPlan:
         raise Unfit(*against)
     try:
         async with asking(target) as way:
-            covered = _covered(options, await _silences.alerts(way))
+            covered = await _silences.covered(way, options.matchers)
     except (NotSent, NoAnswer) as error:
         raise Unfit(Why.UNREACHABLE, f"Alertmanager: {error}") from None
     if said := _hidden(covered):
@@ -68,7 +70,7 @@ async def plan(step: Step, surroundings: Surroundings) -> StepPlan:
         "executor": step.executor,
         "target": options.target,
         "matchers": options.matchers,
-        "seconds": f"{options.lasts:g}",
+        "seconds": digits(Decimal(str(options.lasts))),
     }
     return StepPlan(
         does, {"ends": _ends(options, surroundings), "alerts": str(len(covered)), "covers": _named(covered)}
@@ -92,9 +94,9 @@ async def execute(step: Step, attempt: Attempt, surroundings: Surroundings) -> R
 
 async def _there(way: Line, options: Options, key: str) -> Result | None:
     """What it is already: there, or nothing that may be made; None where it is to be made. Raises NotSent, NoAnswer, TooLate."""
-    if silence := _silences.of_key(await _silences.silences(way), key):
+    if silence := _silences.made_by(key, options.matchers, await _silences.silences(way)):
         return Result(Applied.APPLIED, facts=_facts(silence))
-    said = _hidden(_covered(options, await _silences.alerts(way)))
+    said = _hidden(await _silences.covered(way, options.matchers))
     return Result(Applied.NOT_APPLIED, Why.OUT_OF_BOUNDS, {"said": said}) if said else None
 
 
@@ -113,21 +115,21 @@ async def reconcile(step: Step, attempt: Attempt, surroundings: Surroundings) ->
 
 async def verify(step: Step, attempt: Attempt, surroundings: Surroundings) -> Result:
     """Whether it is in force, as it was meant, by Alertmanager's own word."""
-    options = cast("Options", step.options)
     try:
         silence = await _made(step, attempt, surroundings)
     except (Unfit, NotSent, NoAnswer) as error:
         return Result(Applied.UNCLEAR, Why.NOT_CONFIRMED, {"said": str(error)})
     if silence is None:
         return Result(Applied.NOT_APPLIED, Why.NOT_CONFIRMED, {"said": "Alertmanager has no such silence"})
-    if silence.state == "active" and silence.matchers == options.matchers:
+    if silence.state == "active":
         return Result(Applied.APPLIED, facts=_facts(silence))
     return Result(Applied.NOT_APPLIED, Why.NOT_CONFIRMED, _facts(silence))
 
 
 async def _made(step: Step, attempt: Attempt, surroundings: Surroundings) -> Silence | None:
     async with asking(http.needed(step, surroundings)) as way:
-        return _silences.of_key(await _silences.silences(way), attempt.key)
+        matchers = cast("Options", step.options).matchers
+        return _silences.made_by(attempt.key, matchers, await _silences.silences(way))
 
 
 async def _against(options: Options, surroundings: Surroundings) -> tuple[Why, str] | None:
@@ -139,10 +141,6 @@ async def _against(options: Options, surroundings: Surroundings) -> tuple[Why, s
     except SourceError as error:
         return Why.UNREACHABLE, f"Prometheus can not be asked what it could hide: {error}"
     return (Why.OUT_OF_BOUNDS, said) if said else None
-
-
-def _covered(options: Options, held: Collection[Held]) -> list[Held]:
-    return [alert for alert in held if silencing.covers(options.matchers, alert.labels)]
 
 
 def _hidden(covered: Collection[Held]) -> str | None:

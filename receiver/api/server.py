@@ -14,6 +14,7 @@ from typing import Any
 import orjson
 from aiohttp import web
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 from sqlalchemy import Engine
 
 from receiver.audit.seal import Forged
@@ -230,8 +231,15 @@ def _said(error: ValidationError, part: str) -> str:
     problems = []
     for details in error.errors(include_url=False, include_input=False, include_context=False):
         place = ".".join(map(str, details["loc"]))[:LONGEST_PLACE]
-        problems.append(f"{place if place.isprintable() and place else part}: {details['msg']}")
+        problems.append(f"{place if place.isprintable() and place else part}: {_told(details)}")
     return "; ".join(problems[:10])
+
+
+def _told(details: ErrorDetails) -> str:
+    """What is wrong; the pattern of words that a person says is nothing that a person reads."""
+    message = details["msg"]
+    wordy = details["type"] == "string_pattern_mismatch" and len(message) > LONGEST_PLACE
+    return "It is blank, or has characters that can not be shown" if wordy else message
 
 
 _REASONS: tuple[tuple[type[Exception], Why], ...] = (

@@ -1,11 +1,9 @@
-"""What Prometheus must confirm before the receiver acts by itself. What can not be asked is not confirmed."""
+"""What Prometheus must confirm before the receiver acts by itself."""
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Collection, Mapping
 
-from occ.errors import SourceError
 from receiver import verification
 from receiver.catalogue import Automation as Conditions
 from receiver.catalogue import Recent
@@ -15,8 +13,6 @@ from receiver.prometheus import Prometheus
 from receiver.sight import Sight, seen
 from receiver.why import Why
 
-log = logging.getLogger(__name__)
-
 
 async def objection(
     prometheus: Prometheus,
@@ -25,27 +21,22 @@ async def objection(
     conditions: Conditions | None,
     now: int,
 ) -> Why | None:
-    """The first thing that Prometheus does not confirm of an alert with these labels, of which `needed` must be its own."""
-    try:
-        if conditions and not await prometheus.query(conditions.confirm):
-            return Why.SECOND_QUERY
-        if not await prometheus.firing(labels, needed):
-            return Why.NOT_FIRING
-        if conditions and not await _read_lately(prometheus, conditions.fresh, now / SECOND):
-            return Why.NOT_FRESH
-        return Why.SIGHT_LOST if await seen(prometheus, labels) is Sight.LOST else None
-    except SourceError as error:
-        log.warning("automation: Prometheus can not be asked: %s", error)
-        return Why.SIGHT_LOST
+    """The first thing that Prometheus does not confirm of an alert with these labels, of which `needed` must be its own.
+
+    Raises SourceError.
+    """
+    if conditions and not await prometheus.query(conditions.confirm):
+        return Why.SECOND_QUERY
+    if not await prometheus.firing(labels, needed):
+        return Why.NOT_FIRING
+    if conditions and not await _read_lately(prometheus, conditions.fresh, now / SECOND):
+        return Why.NOT_FRESH
+    return Why.SIGHT_LOST if await seen(prometheus, labels) is Sight.LOST else None
 
 
 async def recovered(prometheus: Prometheus, labels: Mapping[str, str]) -> bool:
-    """Whether an alert that ended has ended by Prometheus' own word, and was not only lost from sight."""
-    try:
-        return not await prometheus.firing(labels) and await seen(prometheus, labels) is Sight.KEPT
-    except SourceError as error:
-        log.warning("automation: Prometheus can not be asked: %s", error)
-        return False
+    """Whether an alert that ended has ended by Prometheus' own word, and was not only lost from sight. Raises SourceError."""
+    return not await prometheus.firing(labels) and await seen(prometheus, labels) is Sight.KEPT
 
 
 async def _read_lately(prometheus: Prometheus, fresh: Recent, now: float) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import orjson
@@ -19,9 +20,10 @@ from receiver.requests import Change, Request, is_start
 from receiver.text import clipped
 from receiver.why import Why
 
-from . import facts, guards, store
-from .facts import Candidate, Hour
-from .guards import Asked, Record
+from . import facts, guards, judging, store
+from .facts import Candidate
+from .guards import Asked, Done
+from .judging import Hour
 from .store import Decision, Outcome
 
 WAITING = (State.PENDING_APPROVAL, State.APPROVED)
@@ -36,9 +38,9 @@ class Wish:
     draft: Draft
 
 
-def hold(change: Change, candidate: Candidate, why: Why) -> Decision:
-    """Records what holds an action back."""
-    return _noted(change, Decision(*candidate.key, Outcome.HELD, why))
+def hold(change: Change, held: Iterable[tuple[Candidate, Why]]) -> list[Decision]:
+    """Records what holds each of these actions back."""
+    return [_noted(change, Decision(*candidate.key, Outcome.HELD, why)) for candidate, why in held]
 
 
 def act(change: Change, wish: Wish, hour: Hour) -> Decision | None:
@@ -52,7 +54,7 @@ def act(change: Change, wish: Wish, hour: Hour) -> Decision | None:
     if (before := facts.asked_before(change.connection, candidate)) and candidate.kind != "shadow":
         return _noted(change, Decision(*candidate.key, Outcome.ACTED, None, change.request(before).id))
     if why := _objection(change, candidate, hour):
-        return hold(change, candidate, why)
+        return _noted(change, Decision(*candidate.key, Outcome.HELD, why))
     if candidate.kind == "shadow":
         return _would(change, wish)
     request = _asked(change, wish)
@@ -62,14 +64,14 @@ def act(change: Change, wish: Wish, hour: Hour) -> Decision | None:
 
 def _objection(change: Change, candidate: Candidate, hour: Hour) -> Why | None:
     bounds, conditions = candidate.book.policy.automation, candidate.action.automation
-    scene = facts.scene(change.connection, change.audit, candidate, hour)
-    if why := guards.objection(scene, bounds, conditions):
+    around = judging.around(change.connection, change.audit, candidate.book, hour)
+    if why := judging.objection(change.connection, candidate, around):
         return why
     wanted = Asked(change.now, candidate.action.name, candidate.entity)
-    return guards.exceeded(wanted, _record(change, candidate), bounds, conditions, candidate.action.limits)
+    return guards.exceeded(wanted, _done(change, candidate), bounds, conditions, candidate.action.limits)
 
 
-def _record(change: Change, candidate: Candidate) -> Record:
+def _done(change: Change, candidate: Candidate) -> Done:
     """By the audit and the sealed rows that it leads to: no row that was changed or is gone makes room for more.
 
     In shadow, also by what would have been asked for.
@@ -85,7 +87,7 @@ def _record(change: Change, candidate: Candidate) -> Record:
         would = store.shadowed(change.connection, change.now)
         asked += would
         starts += [each.at for each in would if each.action == name]
-    return Record(asked, starts)
+    return Done(asked, starts)
 
 
 def _asked(change: Change, wish: Wish) -> Request:

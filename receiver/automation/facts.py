@@ -1,29 +1,20 @@
-"""What the database tells of an alert that offers an action, and of what was done. Reads, within a transaction."""
+"""Which alerts offer an action that the rules do not leave to people alone. Reads, within a transaction."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, Row, func, select
+from sqlalchemy import Connection, Row, select
 
 from receiver.actions import executors
-from receiver.audit.seal import Audit
 from receiver.catalogue import Action, BadParameters
-from receiver.clock import SECOND
-from receiver.families import Origin, Severity
-from receiver.freezes import standing as freezes_standing
-from receiver.freezes import stop
-from receiver.life import ENDED
-from receiver.policy import OURSELVES, Rule, Storm
+from receiver.families import Origin
+from receiver.policy import Rule
 from receiver.queries import EpisodeRow
-from receiver.requests import Request
 from receiver.rulebook import Rulebook
-from receiver.schema import episodes, incomplete_groups, requests, standing
+from receiver.schema import episodes, requests, standing
 from receiver.store import ALERTMANAGER
-from receiver.underway import work_if_known
-
-from .guards import Scene
 
 MOST = 1_000
 """Alerts that are looked at, the newest first. So many at once are a storm, in which nothing is done by itself."""
@@ -62,16 +53,6 @@ class Candidate:
         except BadParameters:
             return frozenset()
         return frozenset(key for step in steps for key in executors()[step.executor].keys(step))
-
-
-@dataclass(frozen=True, slots=True)
-class Hour:
-    """What is known beside the database: the time, for how long this process has run, and what stops it from outside."""
-
-    now: int
-    running: int
-    outside: str | None
-    jumped: bool
 
 
 # --- what there is to consider ---------------------------------------------------------------------------------------
@@ -153,67 +134,6 @@ def ended(connection: Connection, episode: int) -> bool:
             return row.ends_at is not None
         episode = row.merged_into
     return False
-
-
-# --- what stands around it --------------------------------------------------------------------------------------------
-
-
-def scene(connection: Connection, audit: Audit, candidate: Candidate, hour: Hour) -> Scene:
-    """How things stand around the alert. Raises Forged."""
-    return Scene(
-        now=hour.now,
-        running=hour.running,
-        firing_since=candidate.firing_since,
-        domain=candidate.episode.label("domain"),
-        alerts=_alerts(connection, candidate, hour.now),
-        incomplete=connection.execute(select(incomplete_groups.c.id).limit(1)).first() is not None,
-        frozen=_frozen(connection, audit, candidate, hour.outside),
-        jumped=hour.jumped,
-        acts=_person_acts(connection, audit, candidate),
-    )
-
-
-def _frozen(connection: Connection, audit: Audit, candidate: Candidate, outside: str | None) -> bool:
-    """Whether anything is frozen that it touches: also where a freeze would not stop a person."""
-    found = freezes_standing(connection, audit)
-    return outside is not None or stop(found, candidate.action.name, candidate.keys) is not None
-
-
-def _alerts(connection: Connection, candidate: Candidate, now: int) -> int:
-    storm: Storm = candidate.book.policy.automation.storm
-    within, came = int(storm.within * SECOND), candidate.episode.received_at
-    spans = ((came - within, came), (came, came + within), (now - within, now))
-    return max(_pages(connection, since, until) for since, until in spans)
-
-
-def _pages(connection: Connection, since: int, until: int) -> int:
-    """How many page alerts were new between two instants."""
-    new = episodes.c.received_at.between(since, until)
-    query = select(func.count()).where(
-        episodes.c.severity == Severity.PAGE.value, episodes.c.merged_into.is_(None), new
-    )
-    return connection.execute(query).scalar_one()
-
-
-def _person_acts(connection: Connection, audit: Audit, candidate: Candidate) -> bool:
-    """Whether a person acts on the alert, or on what the action touches: what they do goes first."""
-    mine, keys = family(connection, candidate.episode.id), candidate.keys
-    table = requests
-    is_open = table.c.state.not_in([state.value for state in ENDED])
-    was_started = table.c.started_at.is_not(None) & table.c.episode_id.in_(mine)
-    query = select(table.c.id).where(table.c.person != OURSELVES, is_open | was_started)
-    found = (audit.read(connection, table, id_) for id_ in connection.execute(query).scalars().all())
-    return any(_touches(connection, candidate, Request.of(row), mine, keys) for row in found if row is not None)
-
-
-def _touches(
-    connection: Connection, candidate: Candidate, request: Request, mine: set[int], keys: frozenset[str]
-) -> bool:
-    """Whether a person's request is about the alert or holds what the action needs; what can not be told, does."""
-    if request.episode_id in mine:
-        return True
-    work = work_if_known(connection, candidate.book.catalogue, request)
-    return work is None or not keys.isdisjoint(work.keys)
 
 
 def asked_before(connection: Connection, candidate: Candidate) -> str | None:

@@ -51,7 +51,7 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class Done:
     """What was done within the last day: all that was `asked` for by itself, and the `starts` of the action by whomever."""
 
     asked: Collection[Asked]
@@ -79,12 +79,12 @@ def objection(scene: Scene, bounds: Bounds, conditions: Conditions | None) -> Wh
     return next((why for holds, why in against if holds), None)
 
 
-def exceeded(wanted: Asked, record: Record, bounds: Bounds, conditions: Conditions | None, of: Limits) -> Why | None:
+def exceeded(wanted: Asked, done: Done, bounds: Bounds, conditions: Conditions | None, of: Limits) -> Why | None:
     """Whether so much was done already that no more may be asked for: by this action, about this entity, over all.
 
     What lies in the future counts as of now: a clock that was set back must not give anything free.
     """
-    ages = [(max(0, wanted.at - each.at), each) for each in record.asked]
+    ages = [(max(0, wanted.at - each.at), each) for each in done.asked]
     lately = [each for age, each in ages if age < HOUR]
     same = [each for age, each in ages if age < DAY and each.action == wanted.action]
     against = (
@@ -92,4 +92,4 @@ def exceeded(wanted: Asked, record: Record, bounds: Bounds, conditions: Conditio
         (any(each.entity == wanted.entity for each in lately), Why.SAME_ENTITY),
         (len(lately) >= bounds.per_hour, Why.PER_HOUR),
     )
-    return next((why for holds, why in against if holds), None) or limits.exceeded(of, record.starts, wanted.at)
+    return next((why for holds, why in against if holds), None) or limits.exceeded(of, done.starts, wanted.at)

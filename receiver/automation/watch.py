@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
 from sqlalchemy import Connection, select
 
+from occ.errors import SourceError
 from receiver import planning, schema
 from receiver.actions import Unfit
 from receiver.audit.seal import Forged
@@ -24,9 +25,10 @@ from receiver.runner import Means
 from receiver.why import Why
 from receiver.writer import NotDurable
 
-from . import asking, deciding, facts, guards, store
+from . import asking, deciding, facts, judging, store
 from .deciding import WAITING, Wish
-from .facts import Candidate, Hour
+from .facts import Candidate
+from .judging import Hour
 from .meters import AutomationMeters
 from .store import Decision, Outcome
 
@@ -34,14 +36,21 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
+Known = Mapping[tuple[str, int, str], Decision]
+"""What was decided before, by action, episode and mode."""
+
 EVERY = 1.0
 """Seconds between two looks when no notification comes."""
 
 PAUSE = 0.1
-"""Seconds between two looks at least, however many come."""
+"""Seconds between two looks at least, and as long as the last one took, however many come."""
 
 PAUSES = (1, 1, 2, 5, 10, 15)
 """Seconds until an action that something holds back is considered again; then always the last."""
+
+
+MINUTE = 60.0
+"""Seconds until it is considered again where so much was done already: counting that reads a day of the audit."""
 
 
 @dataclass(slots=True)
@@ -51,8 +60,8 @@ class Patience:
     times: int = 0
     due: int = 0
 
-    def held(self, now: int) -> None:
-        self.due = now + PAUSES[min(self.times, len(PAUSES) - 1)] * SECOND
+    def held(self, now: int, least: float = 0.0) -> None:
+        self.due = now + int(max(least, PAUSES[min(self.times, len(PAUSES) - 1)]) * SECOND)
         self.times += 1
 
 
@@ -65,6 +74,7 @@ class Automation:
         self._known: Rulebook | None = None
         self._woken = asyncio.Event()
         self._patience: dict[tuple[str, int, str], Patience] = {}
+        self._silent = False
 
     def wake(self) -> None:
         self._woken.set()
@@ -73,13 +83,14 @@ class Automation:
         complaint = ""
         while True:
             self._woken.clear()
+            began = asyncio.get_running_loop().time()
             said = await self._tried()
             if said and said != complaint:
                 log.error("automation can not look at what fires: %s", said)
             complaint = said
-            await asyncio.sleep(PAUSE)
+            await asyncio.sleep(max(PAUSE, asyncio.get_running_loop().time() - began))
             try:
-                async with asyncio.timeout(EVERY - PAUSE):
+                async with asyncio.timeout(EVERY):
                     await self._woken.wait()
             except TimeoutError:
                 pass
@@ -99,12 +110,14 @@ class Automation:
         """Looks once. Raises Forged and NotDurable."""
         book = self._means.rules.current
         self._know(book)
+        self._silent = False
         found = await self._read(lambda connection: facts.candidates(connection, book))
         before = await self._read(lambda connection: store.decided(connection, {each.episode.id for each in found}))
         self._patience = {each.key: self._patience.get(each.key, Patience()) for each in found}
-        for candidate in found:
-            if self._is_due(candidate, before.get(candidate.key)):
-                await self._consider(candidate, before.get(candidate.key))
+        due = [each for each in found if self._is_due(each, before.get(each.key))]
+        due.sort(key=lambda each: (each.firing_since, each.episode.id))  # what fires for longest goes first
+        if due:
+            await self._consider(book, due, before)
         await self._withdraw()
 
     def _know(self, book: Rulebook) -> None:
@@ -117,18 +130,23 @@ class Automation:
             return False
         return self._patience[candidate.key].due <= self._means.steady()
 
-    # --- one action for one alert -----------------------------------------------------------------------------------
+    # --- what is due --------------------------------------------------------------------------------------------------
 
-    async def _consider(self, candidate: Candidate, before: Decision | None) -> None:
-        scene = await self._read(lambda connection: facts.scene(connection, self._means.audit, candidate, self._hour()))
-        why = guards.objection(scene, candidate.book.policy.automation, candidate.action.automation)
-        if why is Why.NOT_LONG:
-            return  # nothing to tell yet
-        made = why or await self._asked(candidate)
-        if isinstance(made, Why):
-            await self._hold(candidate, made, before)
-        else:
-            await self._act(Wish(candidate, made), before)
+    async def _consider(self, book: Rulebook, due: list[Candidate], before: Known) -> None:
+        """Those that something recorded is against at once, and the others one by one."""
+
+        def judge(connection: Connection) -> list[tuple[Candidate, Why | None]]:
+            around = judging.around(connection, self._means.audit, book, self._hour())
+            return [(each, judging.objection(connection, each, around)) for each in due]
+
+        judged = await self._read(judge)
+        await self._hold([(each, why) for each, why in judged if why], before)
+        for candidate in (each for each, why in judged if why is None):
+            made = await self._asked(candidate)
+            if isinstance(made, Why):
+                await self._hold([(candidate, made)], before)
+            else:
+                await self._act(Wish(candidate, made), before.get(candidate.key))
 
     async def _asked(self, candidate: Candidate) -> Draft | Why:
         """What it would do, if nothing is against it that can be asked for."""
@@ -137,6 +155,8 @@ class Automation:
         try:
             values = candidate.book.catalogue.resolve(action, {}, labels)
             conditions = action.automation and action.automation.filled(values)
+            if self._silent:
+                return Why.SIGHT_LOST
             if why := await asking.objection(self._means.prometheus, labels, needed, conditions, self._means.now()):
                 return why
             return await planning.drafted(
@@ -147,15 +167,23 @@ class Automation:
                 episode=candidate.episode,
                 surroundings=self._means.rules.around,
             )
+        except SourceError as error:
+            self._unanswered(error)
+            return Why.SIGHT_LOST
         except Unfit as unfit:
             return unfit.why
         except BadParameters:
             return Why.OUT_OF_BOUNDS
 
-    async def _hold(self, candidate: Candidate, why: Why, before: Decision | None) -> None:
-        self._patience[candidate.key].held(self._means.steady())
-        if before is None or before.why is not why:
-            self._meters.decided(await self._means.changes.make(lambda change: deciding.hold(change, candidate, why)))
+    async def _hold(self, held: list[tuple[Candidate, Why]], before: Known) -> None:
+        """Records what holds actions back, where that is another than before. Of what has yet to last there is nothing to tell."""
+        told = [(each, why) for each, why in held if why is not Why.NOT_LONG]
+        for candidate, _ in told:
+            self._patience[candidate.key].held(self._means.steady())
+        new = [(each, why) for each, why in told if each.key not in before or before[each.key].why is not why]
+        if new:
+            for decision in await self._means.changes.make(partial(deciding.hold, held=new)):
+                self._meters.decided(decision)
 
     async def _act(self, wish: Wish, before: Decision | None) -> None:
         def work(change: Change) -> Decision | None:
@@ -167,7 +195,7 @@ class Automation:
         if decision is None:
             return
         if decision.outcome is Outcome.HELD:
-            self._patience[wish.candidate.key].held(self._means.steady())
+            self._patience[wish.candidate.key].held(self._means.steady(), MINUTE)
         if before is None or (before.outcome, before.why) != (decision.outcome, decision.why):
             self._meters.decided(decision)
 
@@ -179,10 +207,24 @@ class Automation:
 
     async def _withdraw(self) -> None:
         for request in await self._read(self._over):
-            if await asking.recovered(self._means.prometheus, request.evidence["alert"]):
+            if await self._recovered(request):
                 decision = await self._means.changes.make(partial(deciding.withdraw, id_=request.id))
                 if decision is not None:
                     self._meters.decided(decision)
+
+    async def _recovered(self, request: Request) -> bool:
+        if self._silent:
+            return False
+        try:
+            return await asking.recovered(self._means.prometheus, request.evidence["alert"])
+        except SourceError as error:
+            self._unanswered(error)
+            return False
+
+    def _unanswered(self, error: SourceError) -> None:
+        """What does not answer is not asked again in the same look: each question may take as long as the last one."""
+        self._silent = True
+        log.warning("automation: Prometheus can not be asked: %s", error)
 
     def _over(self, connection: Connection) -> list[Request]:
         """What was asked for by itself, has not started, and is about an alert that has ended."""

@@ -11,6 +11,12 @@ from receiver import clock
 _PREFIXES = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""))
 _STEPS = (60, 300, 600, 900, 1_800, 3_600, 7_200, 10_800, 21_600, 43_200, 86_400)
 _DAY = 86_400
+LARGEST = 1e300
+"""So that no sum or difference of two values is beyond what a float can hold."""
+_ROOM, _ABOUT = 0.08, 0.1
+"""Around values, as a part of what lies between them; around one value, as a part of itself."""
+_SAME, _TINY = 1e-6, 1e-300
+"""What differs by less is one value; what is less is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,19 +40,15 @@ def spread(values: Iterable[float]) -> tuple[float, float]:
     if not found:
         return 0.0, 1.0
     low, high = min(found), max(found)
-    room = (
-        (high / 2 - low / 2) * 0.16 or abs(high) * 0.1 or 1.0
-    )  # halved before: the difference may be beyond any float
-    return _finite(low - room), _finite(high + room)
-
-
-def _finite(value: float) -> float:
-    return math.copysign(1e308, value) if math.isinf(value) else value
+    apart, largest = high - low, max(abs(low), abs(high))
+    room = apart * _ROOM if apart > largest * _SAME else largest * _ABOUT
+    room = max(room, 1.0 if largest < _TINY else 0.0)
+    return low - room, high + room
 
 
 def ticks(low: float, high: float, most: int) -> list[float]:
     """Round numbers between the two: multiples of 1, 2 or 5 times a power of ten. After P. Heckbert, Graphics Gems, 1990."""
-    raw = high / most - low / most
+    raw = (high - low) / most
     power = 10.0 ** math.floor(math.log10(raw))
     step = next(size * power for size in (1, 2, 5, 10) if size * power >= raw * 0.999)
     first, last = math.ceil(low / step), math.floor(high / step)

@@ -150,7 +150,7 @@ def _panel(root: Element, plot: _Plot, panel: Panel) -> None:
     for start, end in plot.chart.fired:
         left, right = across.at(start), across.at(end)
         rectangle(root, left, plot.top, max(right - left, 1), plot.bottom - plot.top, kind="fires")
-        text(root, left + 3, plot.bottom - 4, "fired", kind="soft")
+        text(root, left + 3, plot.bottom - 4, "fires" if end >= plot.chart.end else "fired", kind="soft")
     _grid(root, plot, down)
     _marks(root, plot)
     for line in panel.bounds:
@@ -256,8 +256,10 @@ def _flag(root: Element, x: float, y: float, number: int) -> None:
 
 
 def _paragraph(root: Element, said: str, size: Size) -> None:
-    for row, words in enumerate(wrapped(said, size.characters)):
-        text(root, 4, 24 + row * _LINE, words)
+    """Words in the place of what they are about."""
+    rectangle(root, 0.5, 0.5, size.width - 1, size.height - 1, kind="axis")
+    for row, words in enumerate(wrapped(said, size.characters - 4)):
+        text(root, size.width / 2, size.height / 2 - 2 * _LINE + row * _LINE, words, anchor="middle")
 
 
 def _instant(at: float) -> str:

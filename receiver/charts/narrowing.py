@@ -7,7 +7,7 @@ series that it would leave out lands in another group: below aggregations `by` i
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import promql_parser as promql
 
@@ -44,19 +44,24 @@ def _parts(expression: promql.Expr, label: str, *, grouped: bool) -> bool:
     match expression:
         case promql.VectorSelector() | promql.MatrixSelector():
             return grouped
-        case promql.NumberLiteral() | promql.StringLiteral():
-            return True
-        case promql.ParenExpr() | promql.UnaryExpr() | promql.SubqueryExpr():
-            return _parts(expression.expr, label, grouped=grouped)
         case promql.AggregateExpr():
             return _named(expression, label) and _parts(expression.expr, label, grouped=True)
-        case promql.BinaryExpr():
-            sides = (expression.lhs, expression.rhs)
-            return _matched(expression, label) and all(_parts(side, label, grouped=grouped) for side in sides)
-        case promql.Call():
-            through = expression.func.name not in _NOT_THROUGH
-            return through and all(_parts(each, label, grouped=grouped) for each in expression.args)
-    return False
+    parts = _operands(expression, label)
+    return parts is not None and all(_parts(part, label, grouped=grouped) for part in parts)
+
+
+def _operands(expression: promql.Expr, label: str) -> Sequence[promql.Expr] | None:
+    """What an operator or a function makes its result of, series by series; None where it is not so."""
+    match expression:
+        case promql.NumberLiteral() | promql.StringLiteral():
+            return ()
+        case promql.ParenExpr() | promql.UnaryExpr() | promql.SubqueryExpr():
+            return (expression.expr,)
+        case promql.BinaryExpr() if _matched(expression, label):
+            return (expression.lhs, expression.rhs)
+        case promql.Call() if expression.func.name not in _NOT_THROUGH:
+            return expression.args
+    return None
 
 
 def _named(of: promql.AggregateExpr, label: str) -> bool:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
+
+from .axes import LARGEST
 
 Points = tuple[tuple[float, float], ...]
 
@@ -17,8 +18,8 @@ class Line:
 
     @property
     def drawn(self) -> Points:
-        """Those that are numbers and finite."""
-        return tuple((at, value) for at, value in self.points if math.isfinite(value))
+        """Those that are numbers, and finite."""
+        return tuple((at, value) for at, value in self.points if abs(value) <= LARGEST)
 
 
 @dataclass(frozen=True, slots=True)

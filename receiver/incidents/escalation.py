@@ -6,6 +6,7 @@ and again, as long as nobody acknowledges.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from sqlalchemy import Connection, or_, select
@@ -21,17 +22,17 @@ from .store import Entry, Incident
 from .telling import Telling, tell_all
 
 
-def escalate(entry: Entry) -> None:
-    """Escalates what is due, as far as may be done at once."""
-    found = due(entry.connection, entry.policy, entry.now)
+def escalate(entry: Entry, among: Sequence[str]) -> None:
+    """Escalates those of these that still are due."""
+    found = due(entry.connection, entry.policy, entry.now, among)
     tellings = [telling for incident in found if (telling := _next(entry, incident)) is not None]
     entry.escalated += len(tellings)
     tell_all(entry, Notice.INCIDENT_ESCALATED, tellings)
 
 
-def due(connection: Connection, policy: Policy, now: int) -> list[Incident]:
-    """What waits to be acknowledged and is due, or has a time that the policy of now does not give it: the clock was set back,
-    or the policy changed. AT_ONCE at most.
+def due(connection: Connection, policy: Policy, now: int, among: Sequence[str] | None = None) -> list[Incident]:
+    """What waits to be acknowledged and is due, of all or of these, or has a time that the policy of now does not give it: the
+    clock was set back, or the policy changed.
     """
     table = incidents
     late = [
@@ -46,7 +47,9 @@ def due(connection: Connection, policy: Policy, now: int) -> list[Incident]:
     if not late:
         return []
     query = select(table).where(table.c.status == Status.OPEN, or_(*late)).order_by(table.c.due_at, table.c.id)
-    return [Incident.of(row._asdict()) for row in connection.execute(query.limit(members.AT_ONCE))]
+    if among is not None:
+        query = query.where(table.c.id.in_(among))
+    return [Incident.of(row._asdict()) for row in connection.execute(query)]
 
 
 def level_of(step: Escalation, level: int) -> str:

@@ -14,6 +14,7 @@ from sqlalchemy import (
     Row,
     Select,
     and_,
+    bindparam,
     case,
     exists,
     false,
@@ -34,9 +35,6 @@ from receiver.store import ALERTMANAGER
 
 from .life import UNRESOLVED, Status
 from .store import Incident
-
-AT_ONCE = 100
-"""Episodes that are taken in one transaction: notifications wait for it."""
 
 FAR = 1_000
 """So far behind the newest episode may the cursor be before it alone is a reason to write."""
@@ -88,16 +86,14 @@ def _digest(*parts: str) -> str:
 
 
 def join(connection: Connection, incident: str, episode: int, now: int) -> None:
-    row = {"incident_id": incident, "episode_id": episode, "joined_at": now}
-    connection.execute(insert(incident_episodes).values(**row))
+    connection.execute(_JOIN, {"incident_id": incident, "episode_id": episode, "joined_at": now})
 
 
 def home_of(connection: Connection, alert: EpisodeRow) -> Incident | None:
     """The incident that is not closed and that the alert belongs to: of its place, or of an episode that became part of it."""
-    there = connection.execute(select(incidents).where(incidents.c.place == place_of(alert), unclosed)).first()
+    there = connection.execute(_AT, {"here": place_of(alert)}).first()
     if there is None:
-        absorbed = _members().where(episodes.c.merged_into == alert.id, unclosed).limit(1)
-        there = connection.execute(absorbed).first()
+        there = connection.execute(_OF_A_PART, {"whole": alert.id}).first()
     return None if there is None else Incident.of(there._asdict())
 
 
@@ -110,31 +106,52 @@ def knows(connection: Connection, incident: str, name: str) -> bool:
     )
 
 
-def _members() -> Select[Any]:
-    mine = incident_episodes.c.incident_id == incidents.c.id
-    return (
-        select(incidents).join(incident_episodes, mine).join(episodes, episodes.c.id == incident_episodes.c.episode_id)
-    )
+# Made once: in a storm of alerts, to make them anew is most of what an incident costs.
+_JOIN = insert(incident_episodes)
+_AT = select(incidents).where(incidents.c.place == bindparam("here"), unclosed)
+_OF_A_PART = (
+    select(incidents)
+    .join(incident_episodes, incident_episodes.c.incident_id == incidents.c.id)
+    .join(episodes, episodes.c.id == incident_episodes.c.episode_id)
+    .where(episodes.c.merged_into == bindparam("whole"), unclosed)
+    .limit(1)
+)
 
 
 # --- what is to be done -----------------------------------------------------------------------------------------------
 
 
-def wanting(connection: Connection) -> list[EpisodeRow]:
+def wanting(connection: Connection) -> list[int]:
     """Pages that want an incident: those that fire and are in none that is not closed; and those that have come since the cursor,
-    ended already, and are in none at all. The oldest first, AT_ONCE at most.
+    ended already, and are in none at all. The oldest first.
     """
-    member = incident_episodes.c.episode_id == episodes.c.id
-    in_one = exists().where(member, incident_episodes.c.incident_id == incidents.c.id, unclosed)
-    fires = _some(episodes.c.ends_at.is_(None), ~in_one)
-    missed = _some(episodes.c.ends_at.is_not(None), episodes.c.id > cursor(connection), ~exists().where(member))
-    found = [*queries.matching(connection, fires, (episodes.c.id,), AT_ONCE)]
-    found += queries.matching(connection, missed, (episodes.c.id,), AT_ONCE)
-    return sorted(found, key=lambda alert: alert.id)[:AT_ONCE]
+    pages = select(episodes.c.id).where(episodes.c.severity == Severity.PAGE, episodes.c.merged_into.is_(None))
+    fires = pages.where(_FIRES, ~_IN_ONE)
+    missed = pages.where(~_FIRES, episodes.c.id > cursor(connection), ~_EVER_IN_ONE)
+    return sorted({*connection.scalars(fires), *connection.scalars(missed)})
 
 
-def _some(*conditions: ColumnElement[bool]) -> tuple[ColumnElement[bool], ...]:
-    return (episodes.c.severity == Severity.PAGE, *conditions)
+def still_wanting(connection: Connection, among: Sequence[int]) -> list[EpisodeRow]:
+    """Those of them that still want one, as they are now."""
+    wants = or_(and_(_FIRES, ~_IN_ONE), and_(~_FIRES, ~_EVER_IN_ONE))
+    return queries.matching(connection, (episodes.c.id.in_(among), wants), (episodes.c.id,), len(among))
+
+
+def began(connection: Connection, among: Sequence[int]) -> dict[int, int]:
+    """Since when each of these fires, or when it began to for the last time: one that fires again soon is the same episode."""
+    query = select(episodes.c.id, episodes.c.spans).where(episodes.c.id.in_(among))
+    return {id_: _last_start(spans) for id_, spans in connection.execute(query)}
+
+
+def _last_start(spans: Sequence[tuple[int, int | None]]) -> int:
+    """`spans` are in order. Firings without an end between are one, whose `startsAt` moved."""
+    ended = max((ends for _, ends in spans if ends is not None), default=0)
+    return min((starts for starts, _ in spans if starts > ended), default=spans[-1][0])
+
+
+_FIRES = episodes.c.ends_at.is_(None)
+_EVER_IN_ONE = exists().where(incident_episodes.c.episode_id == episodes.c.id)
+_IN_ONE = _EVER_IN_ONE.where(incident_episodes.c.incident_id == incidents.c.id, unclosed)
 
 
 def cursor(connection: Connection) -> int:
@@ -164,13 +181,12 @@ def absorbed(connection: Connection) -> Sequence[tuple[str, int]]:
         .join(incidents, incidents.c.id == incident_episodes.c.incident_id)
         .where(episodes.c.merged_into.is_not(None), unclosed, ~there)
         .distinct()
-        .limit(AT_ONCE)
     )
     return [(incident, episode) for incident, episode in connection.execute(query)]
 
 
-def turning(connection: Connection, now: int, *, asked: bool) -> list[Stand]:
-    """Incidents of which their episodes say that they stand otherwise than is written; the oldest first, AT_ONCE at most.
+def turning(connection: Connection, now: int, *, asked: bool, among: Sequence[str] | None = None) -> list[Stand]:
+    """Incidents of which their episodes say that they stand otherwise than is written, of all or of these; the oldest first.
 
     `asked`: whether it is asked of every end that comes if sight was lost.
     """
@@ -183,7 +199,9 @@ def turning(connection: Connection, now: int, *, asked: bool) -> list[Stand]:
         and_(incidents.c.status == Status.RESOLVED, counted.firing > 0),
     )
     query = counted.query().where(unclosed).having(turned).order_by(incidents.c.opened_at, incidents.c.id)
-    return [_stand(row) for row in connection.execute(query.limit(AT_ONCE))]
+    if among is not None:
+        query = query.where(incidents.c.id.in_(among))
+    return [_stand(row) for row in connection.execute(query)]
 
 
 # --- how they stand ---------------------------------------------------------------------------------------------------
@@ -198,8 +216,9 @@ def stands(
     *,
     asked: bool,
 ) -> list[Stand]:
-    """Incidents that these conditions hold of, in this order, with how they stand."""
-    query = _Counted.of(now, asked=asked).query().where(*conditions).order_by(*order).limit(limit)
+    """Incidents that these conditions hold of, in this order, with how they stand. Only theirs are counted."""
+    chosen = select(incidents.c.id).where(*conditions).order_by(*order).limit(limit)
+    query = _Counted.of(now, asked=asked).query().where(incidents.c.id.in_(chosen)).order_by(*order)
     return [_stand(row) for row in connection.execute(query)]
 
 

@@ -5,6 +5,7 @@ The rows of the episodes are the work to be done: whoever looks finds what has n
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from receiver.clock import rfc3339
@@ -24,20 +25,18 @@ LONGEST = 200
 """Characters of a title, and of what a record repeats of an alert."""
 
 
-def take_in(entry: Entry) -> None:
-    """Gives an incident to what has none, as far as may be done at once."""
-    follow(entry)
-    found = members.wanting(entry.connection)
+def take_in(entry: Entry, episodes: Sequence[int]) -> None:
+    """Gives an incident to each of these that still has none."""
     told: dict[Notice, list[Telling]] = {Notice.INCIDENT_OPENED: [], Notice.INCIDENT_REOPENED: []}
-    for alert in found:
+    began = members.began(entry.connection, episodes)
+    for alert in members.still_wanting(entry.connection, episodes):
         home = members.home_of(entry.connection, alert)
-        notice, incident = _open(entry, alert) if home is None else _join(entry, home, alert)
+        since = began[alert.id]
+        notice, incident = _open(entry, alert, since) if home is None else _join(entry, home, alert, since)
         if notice is not None:
             told[notice].append(Telling(incident, OURSELVES, alert))
     for notice, tellings in told.items():
         tell_all(entry, notice, tellings)
-    if len(found) < members.AT_ONCE:
-        members.advance(entry.connection, members.newest(entry.connection))
 
 
 def follow(entry: Entry) -> None:
@@ -56,8 +55,8 @@ def opened(entry: Entry, incident: Incident, alert: EpisodeRow | None, reason: s
     return made
 
 
-def new(alert: EpisodeRow | None, now: int) -> Incident:
-    """An incident about the alert, as the receiver would open it; about none where there is none."""
+def new(alert: EpisodeRow | None, since: int | None, now: int) -> Incident:
+    """An incident about the alert, which fires `since` then, as the receiver would open it; about none where there is none."""
     id_ = new_id()
     return Incident(
         id=id_,
@@ -70,7 +69,7 @@ def new(alert: EpisodeRow | None, now: int) -> Incident:
         opened_by=OURSELVES,
         opened_at=now,
         clock_at=now,
-        started_at=alert.starts_at if alert else None,
+        started_at=since,
     )
 
 
@@ -91,15 +90,15 @@ def about(alert: EpisodeRow) -> dict[str, str]:
     }
 
 
-def _open(entry: Entry, alert: EpisodeRow) -> tuple[Notice, Incident]:
-    return Notice.INCIDENT_OPENED, opened(entry, new(alert, entry.now), alert)
+def _open(entry: Entry, alert: EpisodeRow, since: int) -> tuple[Notice, Incident]:
+    return Notice.INCIDENT_OPENED, opened(entry, new(alert, since, entry.now), alert)
 
 
-def _join(entry: Entry, home: Incident, alert: EpisodeRow) -> tuple[Notice | None, Incident]:
+def _join(entry: Entry, home: Incident, alert: EpisodeRow, since: int) -> tuple[Notice | None, Incident]:
     """The incident with the alert. One that was resolved, or acknowledged without knowing of alerts of this name, opens anew."""
     known = members.knows(entry.connection, home.id, alert.alertname)
     members.join(entry.connection, home.id, alert.id, entry.now)
-    started = alert.starts_at if home.started_at is None else min(home.started_at, alert.starts_at)
+    started = since if home.started_at is None else min(home.started_at, since)
     joined = entry.note(
         _graver(replace(home, started_at=started), known=known), "incident.joined", OURSELVES, about(alert)
     )

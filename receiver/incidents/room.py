@@ -104,7 +104,9 @@ class Room:
             alert = None if fingerprint is None else _latest(entry, fingerprint)
             if alert is not None and (home := members.home_of(entry.connection, alert)) is not None:
                 raise Refusal(Why.WRONG_STATE, f"incident {home.id} is about this, and not closed")
-            wanted = replace(opening.new(alert, entry.now), title=title, severity=severity, opened_by=person.id)
+            since = None if alert is None else members.began(entry.connection, [alert.id])[alert.id]
+            made = opening.new(alert, since, entry.now)
+            wanted = replace(made, title=title, severity=severity, opened_by=person.id)
             made = opening.opened(entry, wanted, alert, reason)
             tell(entry, Notice.INCIDENT_OPENED, Telling(made, person.id, alert, {"description": reason}))
             return made

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from receiver.outbox import Notice
@@ -20,10 +21,10 @@ SAID = {
 }
 
 
-def settle(entry: Entry, *, asked: bool) -> None:
-    """Turns what stands otherwise than is written, as far as may be done at once."""
+def settle(entry: Entry, incidents: Sequence[str], *, asked: bool) -> None:
+    """Turns those of these that still stand otherwise than is written."""
     told: dict[Notice, list[Telling]] = {}
-    for stand in members.turning(entry.connection, entry.now, asked=asked):
+    for stand in members.turning(entry.connection, entry.now, asked=asked, among=incidents):
         if (turned := _settled(entry, stand)) is not None:
             notice, telling = turned
             told.setdefault(notice, []).append(telling)

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 
 from occ.metrics import Family
 from receiver import schema
@@ -84,6 +84,11 @@ _REACHED: Mapping[Turn, str] = {
 _NOT_YET: Mapping[str, Any] = dict.fromkeys(("acknowledged_at", "mitigated_at", "resolved_at"))
 
 
+# Made once, as those of `members`.
+_INSERT = insert(schema.incidents)
+_UPDATE = update(schema.incidents).where(schema.incidents.c.id == bindparam("of"))
+
+
 @dataclass(slots=True)
 class Entry:
     """One writing transaction about incidents, under the policy of its moment."""
@@ -114,7 +119,7 @@ class Entry:
     def create(self, incident: Incident, told: Mapping[str, Data]) -> Incident:
         """Puts a new one in; from now on it waits to be acknowledged."""
         made = self._waiting(incident)
-        self.connection.execute(insert(schema.incidents).values(**_row(made)))
+        self.connection.execute(_INSERT, _row(made))
         self._record(made, "incident.opened", made.opened_by, told)
         if made.started_at is not None:
             self._measure(TIME_TO_DETECT, made.started_at)
@@ -142,8 +147,7 @@ class Entry:
 
     def keep(self, incident: Incident) -> None:
         """Writes it without a record: for what no person has to read of."""
-        table = schema.incidents
-        self.connection.execute(update(table).where(table.c.id == incident.id).values(**_row(incident)))
+        self.connection.execute(_UPDATE, {**_row(incident), "of": incident.id})
 
     def step(self, severity: Severity) -> Escalation | None:
         """Who is told, and when, of an incident that nobody acknowledges."""

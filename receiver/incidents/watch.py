@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar
 
 from sqlalchemy import Engine
 
@@ -19,7 +22,6 @@ from receiver.writer import NotDurable
 from . import escalation, members, opening, settling
 from .changes import IncidentChanges
 from .meters import Going, going
-from .store import Entry
 
 log = logging.getLogger(__name__)
 
@@ -28,6 +30,30 @@ EVERY = 1.0
 
 PAUSE = 0.2
 """Seconds between two looks at least: in a storm of alerts many are taken in at once."""
+
+
+AT_ONCE = 25
+"""Episodes, or incidents, that are written about in one transaction: notifications wait for it."""
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Todo:
+    """What a look has found: whether episodes became part of others, which episodes want an incident, how far the cursor is behind
+    the newest one, which incidents stand otherwise than is written, and which are due.
+    """
+
+    absorbed: bool
+    wanting: Sequence[int]
+    newest: int
+    behind: int
+    turning: Sequence[str]
+    due: Sequence[str]
+
+    @property
+    def anything(self) -> bool:
+        return bool(self.absorbed or self.wanting or self.behind >= members.FAR or self.turning or self.due)
 
 
 class Watch:
@@ -77,20 +103,34 @@ class Watch:
     async def look(self) -> None:
         """Does all that is to be done now. Raises NotDurable and Forged."""
         asked = self.asked
-        while await asyncio.to_thread(self._anything, asked):
-            await self._changes.make(lambda entry: _do(entry, asked))
+        while (todo := await asyncio.to_thread(self._todo, asked)).anything:
+            await self._do(todo, asked)
         self._changes.meters.stand(await asyncio.to_thread(self._going))
 
-    def _anything(self, asked: bool) -> bool:  # noqa: FBT001 - as `members.turning` takes it
+    async def _do(self, todo: Todo, asked: bool) -> None:  # noqa: FBT001 - as `members.turning` takes it
+        make = self._changes.make
+        if todo.absorbed:
+            await make(opening.follow)
+        for part in _parts(todo.wanting):
+            await make(partial(opening.take_in, episodes=part))
+        if todo.wanting or todo.behind >= members.FAR:
+            await make(lambda entry: members.advance(entry.connection, todo.newest))
+        for few in _parts(todo.turning):
+            await make(partial(settling.settle, incidents=few, asked=asked))
+        for few in _parts(todo.due):
+            await make(partial(escalation.escalate, among=few))
+
+    def _todo(self, asked: bool) -> Todo:  # noqa: FBT001 - as `members.turning` takes it
         now, policy = self._now(), self._rules.current.policy
         with self._reading.begin() as connection:
-            behind = members.newest(connection) - members.cursor(connection)
-            return bool(
-                behind >= members.FAR
-                or members.wanting(connection)
-                or members.absorbed(connection)
-                or members.turning(connection, now, asked=asked)
-                or escalation.due(connection, policy, now)
+            newest = members.newest(connection)
+            return Todo(
+                absorbed=bool(members.absorbed(connection)),
+                wanting=members.wanting(connection),
+                newest=newest,
+                behind=newest - members.cursor(connection),
+                turning=[stand.incident.id for stand in members.turning(connection, now, asked=asked)],
+                due=[incident.id for incident in escalation.due(connection, policy, now)],
             )
 
     def _going(self) -> Going:
@@ -98,8 +138,6 @@ class Watch:
             return going(connection)
 
 
-def _do(entry: Entry, asked: bool) -> None:  # noqa: FBT001 - as `members.turning` takes it
-    """A part of it, as much as may be done at once."""
-    opening.take_in(entry)
-    settling.settle(entry, asked=asked)
-    escalation.escalate(entry)
+def _parts(items: Sequence[T]) -> Iterator[Sequence[T]]:
+    for start in range(0, len(items), AT_ONCE):
+        yield items[start : start + AT_ONCE]

@@ -25,6 +25,9 @@ from .notifier import Notifier
 TOO_OLD = 86_400 * SECOND
 """After so long it is given up: whoever is told of it then is led astray."""
 
+MOST_AT_ONCE = 1_000
+"""Notices that are given to a notifier in one transaction: others wait for the writer, too."""
+
 FARTHEST = 2 * 3_600 * SECOND
 """No attempt is put off for so long; one that seems to be was, by a clock that has been set back since."""
 
@@ -78,17 +81,22 @@ def unspread(connection: Connection, names: Iterable[str]) -> bool:
 
 
 def spread(connection: Connection, notifiers: Collection[Notifier], now: int) -> list[GivenUp]:
-    """Makes the missing rows, and settles what no notifier in force has to tell any more; what was given up by that."""
+    """Makes missing rows, some at a time, and settles what no notifier in force has to tell any more; what was given up by that."""
     lost: list[GivenUp] = []
     for notifier in notifiers:
-        for notice in connection.execute(_without(notifier.name).order_by(outbox.c.id)).all():
-            state, failure = _first(connection, notifier, notice, now)
+        told: set[str] = set()
+        rows = []
+        for notice in connection.execute(_without(notifier.name).order_by(outbox.c.id).limit(MOST_AT_ONCE)).all():
+            state, failure = _first(connection, notifier, notice, told, now)
             ended = None if state is State.WAITING else now
             row = {"id": new_id(), "notice_id": notice.id, "notifier": notifier.name, "state": state.value}
-            more = {"attempts": 0, "next_at": now, "attempted_at": None, "ended_at": ended, "failure": failure}
-            connection.execute(insert(table).values(**row, **more))
+            rows.append({**row, "attempts": 0, "next_at": now, "ended_at": ended, "failure": failure})
+            if state is not State.SKIPPED:
+                told.add(notice.subject)
             if state is State.GIVEN_UP:
                 lost.append(GivenUp(notifier.name, notice.subject, failure))
+        if rows:
+            connection.execute(insert(table), rows)
     return lost + settle(connection, [notifier.name for notifier in notifiers], now)
 
 
@@ -103,15 +111,17 @@ def settle(
     done = and_(outbox.c.settled_at.is_(None), mine, ended.scalar_subquery() == len(names))
     connection.execute(update(outbox).where(done).values(settled_at=now))
     left = select(table.c.id, table.c.notifier, outbox.c.subject).join_from(table, outbox)
+    gone = and_(_WAITS, mine, table.c.notifier.not_in(names), outbox.c.settled_at.is_not(None))
     failure = "the notifier is not configured any more"
     lost = []
-    for row in connection.execute(left.where(_WAITS, table.c.notifier.not_in(names), outbox.c.settled_at.is_not(None))):
+    for row in connection.execute(left.where(gone)).all():
         _end(connection, row.id, State.GIVEN_UP, failure, now)
         lost.append(GivenUp(row.notifier, row.subject, failure))
     return lost
 
 
-_WAITS = table.c.state == State.WAITING.value
+_WAITS = table.c.ended_at.is_(None)
+"""As in the index of what waits, which is small however much was told."""
 
 
 def _without(name: str) -> Any:
@@ -119,11 +129,14 @@ def _without(name: str) -> Any:
     return select(outbox).where(outbox.c.settled_at.is_(None), ~has)
 
 
-def _first(connection: Connection, notifier: Notifier, notice: Row[Any], now: int) -> tuple[State, str]:
-    """How a delivery begins."""
+def _first(
+    connection: Connection, notifier: Notifier, notice: Row[Any], told: Collection[str], now: int
+) -> tuple[State, str]:
+    """How a delivery begins; `told` are subjects that the notifier is told of from now on."""
     if notice.kind not in Notice._value2member_map_:
         return State.GIVEN_UP, "nothing is known of such a notice"
-    if not notifier.takes(Notice(notice.kind), _severity(notice.severity)) or not _meant(connection, notifier, notice):
+    meant = notice.subject in told or _meant(connection, notifier, notice)
+    if not meant or not notifier.takes(Notice(notice.kind), _severity(notice.severity)):
         return State.SKIPPED, ""
     if notice.created_at < now - TOO_OLD:
         return State.GIVEN_UP, "it was too old when it could be told"
@@ -149,23 +162,14 @@ def _meant(connection: Connection, notifier: Notifier, notice: Row[Any]) -> bool
 
 def due(connection: Connection, name: str, now: int) -> Delivery | None:
     """What the notifier is told next: pages first, then the oldest; nothing before what is about the same and older."""
-    earlier, older = table.alias(), outbox.alias()
-    blocked = exists().where(
-        older.c.subject == outbox.c.subject,
-        older.c.id < outbox.c.id,
-        earlier.c.notice_id == older.c.id,
-        earlier.c.notifier == name,
-        earlier.c.state == State.WAITING.value,
-    )
+    mine = and_(table.c.notifier == name, _WAITS)
+    heads = select(func.min(outbox.c.id)).join_from(table, outbox).where(mine).group_by(outbox.c.subject)
     ready = or_(table.c.next_at <= now, table.c.next_at > now + FARTHEST)
+    said = (outbox.c[key] for key in ("kind", "severity", "subject", "text", "created_at"))
     query = (
-        select(
-            table.c.id,
-            table.c.attempts,
-            *(outbox.c[key] for key in ("kind", "severity", "subject", "text", "created_at")),
-        )
+        select(table.c.id, table.c.attempts, *said)
         .join_from(table, outbox)
-        .where(table.c.notifier == name, _WAITS, ready, ~blocked)
+        .where(mine, ready, outbox.c.id.in_(heads))
         .order_by(case((outbox.c.severity == Severity.PAGE.value, 0), else_=1), outbox.c.id)
     )
     row = connection.execute(query.limit(1)).first()
@@ -225,7 +229,7 @@ def standing(connection: Connection, name: str, now: int) -> Standing:
     last = connection.execute(select(func.max(table.c.ended_at)).where(told)).scalar()
     lost = and_(mine, table.c.state == State.GIVEN_UP.value, table.c.ended_at > now - TOO_OLD)
     wrong = select(table.c.failure, table.c.attempted_at).where(
-        mine, table.c.failure != "", table.c.attempted_at > (last or 0)
+        or_(and_(mine, _WAITS), lost), table.c.failure != "", table.c.attempted_at > (last or 0)
     )
     failure = connection.execute(wrong.order_by(table.c.attempted_at.desc()).limit(1)).first()
     return Standing(

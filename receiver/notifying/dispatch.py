@@ -137,6 +137,7 @@ class Dispatcher:
         if self._anew or await self._read(lambda connection: deliveries.unspread(connection, names)):
             notifiers, self._anew = self.notifiers, False
             self._lost(await self._writer.run(lambda it: deliveries.spread(it, notifiers, self.now())))
+            self.wake()  # there may be more
 
     def _lost(self, given_up: Iterable[GivenUp]) -> None:
         for each in given_up:

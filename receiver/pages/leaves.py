@@ -113,7 +113,7 @@ Make = Callable[[Visit], Awaitable[dict[str, Any]]]
 class Leaf:
     """A page. `make` gathers what its template shows, `deeds` are its buttons by their values.
 
-    `refresh`: seconds after which a browser loads it anew; only for a page that nobody types into. `unknown` is the template
+    `refresh`: seconds after which a browser loads it anew where somebody wants that; only for a page that nobody types into. `unknown` is the template
     that is shown where what the path names is not there.
     """
 

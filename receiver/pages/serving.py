@@ -27,6 +27,11 @@ LEAVES: tuple[Leaf, ...] = (
 )
 """Every page but the one to log in."""
 
+_PLAIN = {"refused": None, "refresh": None, "refreshable": None}
+
+STATIC = {"style.css": "text/css", "icon.svg": "image/svg+xml"}
+"""Files beside the pages, and their types."""
+
 FOREIGN = "This did not come from a page of this server. Log in from here."
 
 Shown = Callable[[web.Request, Visitor | None], Awaitable[web.StreamResponse]]
@@ -39,7 +44,7 @@ class Pages:
         self, config: ReceiverConfig, server: Server, now: Callable[[], int], leaves: Iterable[Leaf] = LEAVES
     ) -> None:
         self._server, self._now, self._leaves = server, now, tuple(leaves)
-        self._style = (rendering.HERE / "static/style.css").read_text()
+        self._static = {name: (rendering.HERE / "static" / name).read_text() for name in STATIC}
         self._templates = rendering.templates()
         self._templates.globals["people"] = server.people is not None
         self.link(config)
@@ -56,12 +61,15 @@ class Pages:
         """What takes the forms of the pages, by the same paths."""
         return {leaf.path: self._taking(leaf) for leaf in self._leaves if leaf.deeds}
 
-    async def style(self, _: web.Request) -> web.Response:
-        return web.Response(text=self._style, content_type="text/css", headers={"Cache-Control": "max-age=300"})
+    async def static(self, request: web.Request) -> web.Response:
+        """A file that every page uses, for everybody."""
+        name = request.path.removeprefix("/")
+        headers = {"Cache-Control": "max-age=300"}
+        return web.Response(text=self._static[name], content_type=STATIC[name], headers=headers)
 
     def answer(self, status: int, template: str, visitor: Visitor | None = None, /, **values: Any) -> web.Response:
         """A page of these values, as of now."""
-        given = {"now": self._now(), "visitor": visitor, "refused": None, "refresh": None, "section": "", **values}
+        given = {"now": self._now(), "visitor": visitor, "section": "", **_PLAIN, **values}
         text = rendering.render(self._templates, template, given)
         return web.Response(status=status, text=text, content_type="text/html", headers={"Cache-Control": "no-store"})
 
@@ -98,17 +106,19 @@ class Pages:
 
     async def _shown(self, leaf: Leaf, visit: Visit, status: int, refused: Refused | None = None) -> web.Response:
         template = leaf.template
-        values: dict[str, Any] = {
-            "section": leaf.path,
-            "refused": refused,
-            "refresh": None if refused else leaf.refresh,
-        }
+        values: dict[str, Any] = {"section": leaf.path, "refused": refused, **_refreshing(leaf, visit)}
         try:
             values |= await leaf.make(visit)
         except Failure as failure:
             template = leaf.unknown if failure.why is Why.NOT_FOUND else "failed.html"
-            status, values = STATUS[failure.why], {**values, "failure": failure, "refresh": None}
+            status, values = STATUS[failure.why], {"section": leaf.path, "failure": failure}
         return await asyncio.to_thread(self.answer, status, template, visit.visitor, **values)
+
+
+def _refreshing(leaf: Leaf, visit: Visit) -> dict[str, int | None]:
+    """Whether it may load itself anew, and whether whoever looks wants it to."""
+    wanted = leaf.refresh is not None and visit.query.get("refresh") == str(leaf.refresh)
+    return {"refreshable": leaf.refresh, "refresh": leaf.refresh if wanted else None}
 
 
 def _deed(leaf: Leaf, do: str) -> Deed:

@@ -102,7 +102,7 @@ async def _is(site: Site, path: str, state: str) -> bool:
 
 
 async def _incidents(site: Site) -> list[str]:
-    """Those that the page alerts opened, one of them led by somebody who has said a lot; and one that is closed."""
+    """One that is led by somebody who has said a lot, one of hostile alerts, one that is closed; and one of nothing hostile."""
 
     async def found() -> list[Any]:
         return list((await site.get("/incidents"))["incidents"])
@@ -111,8 +111,8 @@ async def _incidents(site: Site) -> list[str]:
         return len(await found()) >= 3
 
     await until(there, WITHIN)
-    by_title = {one["entity"]: one["id"] for one in await found()}
-    led = by_title["binance"]
+    by_entity = {one["entity"]: one["id"] for one in await found()}
+    led = by_entity["binance"]
     await site.post(f"/incidents/{led}/acknowledge", "cora", reason=ATTACKS[0])
     await site.post(f"/incidents/{led}/note", "opal", text=f"{ATTACK}\n{LONG[:3_000]}")
     made = await site.post("/incidents", "opal", title=f"By hand {ATTACKS[0]}", severity="ticket", reason=ATTACKS[3])
@@ -122,4 +122,6 @@ async def _incidents(site: Site) -> list[str]:
         ("close", {"summary": f"Over. {ATTACK}"}),
     ):
         await site.post(f"/incidents/{made['id']}/{turn}", "cora", **more)
-    return [*by_title.values(), made["id"]]
+    harmless = by_entity["ethereum/alchemy"]
+    others = [id_ for id_ in by_entity.values() if id_ not in (led, harmless)]
+    return [led, *others, made["id"], harmless]

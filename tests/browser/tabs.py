@@ -56,6 +56,10 @@ class Tab:
         assert response is not None
         return response.status
 
+    async def unfold(self) -> None:
+        """Opens whatever is folded."""
+        await self.page.evaluate("document.querySelectorAll('details').forEach(one => { one.open = true })")
+
     @property
     def path(self) -> str:
         """Where the tab is now."""

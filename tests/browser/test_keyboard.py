@@ -12,7 +12,7 @@ from tests.browser.tabs import PHONE, tab
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 _STOPS = """[...document.querySelectorAll('a[href], button, input:not([type=hidden]), select, textarea, summary')]
-  .filter(one => !one.disabled && one.getClientRects().length).length"""
+  .filter(one => !one.disabled && one.checkVisibility()).length"""
 _FOCUS = """() => {
   const one = document.activeElement, style = getComputedStyle(one), box = one.getBoundingClientRect();
   const ring = style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) >= 2;
@@ -26,6 +26,7 @@ async def test_every_stop_is_reached_in_order_and_seen(furnished: Site, browser:
         await furnished.log_in(one, "rita")
         for path in furnished.pages:
             await one.open(path)
+            await one.unfold()
             await one.page.evaluate("document.activeElement.blur()")
             stops = await one.page.evaluate(_STOPS)
             for _ in range(stops):
@@ -47,6 +48,16 @@ async def test_the_first_stop_leads_past_the_navigation(furnished: Site, browser
         await one.page.keyboard.press("Enter")
         await one.page.keyboard.press("Tab")
         assert await one.page.evaluate("document.activeElement.closest('main') !== null")
+
+
+async def test_what_is_folded_opens_by_the_keyboard(furnished: Site, browser: Browser) -> None:
+    async with tab(browser, furnished.url) as one:
+        await furnished.log_in(one, "cora")
+        await one.open(f"/i/{furnished.places['/i/'][0]}")
+        await one.page.get_by_text("Hand it over").first.focus()
+        await one.page.keyboard.press("Enter")
+        await one.page.keyboard.press("Tab")
+        assert await one.page.get_by_label("To whom").evaluate("one => one === document.activeElement")
 
 
 async def test_from_a_link_to_a_plan_without_a_mouse(furnished: Site, browser: Browser) -> None:

@@ -145,7 +145,7 @@ async def test_from_an_alert_to_the_report_of_its_incident(place: Place) -> None
     # It is done to the real engine, and seen to be done by the real Prometheus.
     await seen(opal, says(opal, "succeeded"))
     assert place.engine.engine.halted == {"binance"}
-    assert "the condition holds, on samples newer than the effect" in await opal.text()
+    assert "It was done, and was seen to work." in await opal.text()
 
     # Somebody takes the lead. The feed recovers, and what went on ends by itself.
     cora = await place.person("cora", "/incidents")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import pytest
@@ -107,11 +108,12 @@ def test_what_can_be_done_and_who_may_do_it_are_checked_together(
 def test_what_is_wrong_in_a_file_that_another_names_is_told_once(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    files = {**ACTING, "actions": ACTIONS.replace("executor: parameter", "executor: script")}
+    files = {**ACTING, "actions": ACTIONS.replace("executor: parameter", "executor: shell")}
     code, out, err = checked(tmp_path, capsys, "--without-secrets", **files)
     assert (code, out) == (2, "policy.yml: valid\n")
+    known = "cancel_orders, expire_silence, http, parameter, script, silence"
     assert err.splitlines() == [
-        "actions.yml:29: actions[2].steps[0].executor: there is no such executor; there are: http, parameter",
+        f"actions.yml:29: actions[2].steps[0].executor: there is no such executor; there are: {known}",
         "receiver.yml:6: actions: the file named here can not be used",
     ]
 
@@ -138,4 +140,29 @@ def test_a_policy_that_nobody_could_follow_is_valid_and_is_noted(
     assert out.splitlines()[0] == "policy.yml: valid"
     assert out.splitlines()[1].endswith(
         "policy.yml:14: rules[1].approvals: whoever requests it, the others are not enough to approve it"
+    )
+
+
+def test_a_script_that_could_not_run_on_this_machine_is_valid_and_is_noted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    script = tmp_path / "script.sh"
+    script.write_text("#!/bin/sh\n")
+    script.chmod(0o755)
+    known = hashlib.sha256(script.read_bytes()).hexdigest()
+    step = f"{{executor: script, path: {script}, sha256: {known}, arguments: [$venue]}}"
+    verify = "{query: up, heartbeat: up, within: 1s}"
+    actions = f"""actions:
+  - name: move
+    title: Move elsewhere
+    parameters: {{venue: {{choices: [a, b]}}}}
+    verify: {verify}
+    steps: [{step}]
+"""
+    assert checked(tmp_path, capsys, actions=actions) == (0, "actions.yml: valid\n", "")
+    script.write_text("#!/bin/sh\nexit 1\n")
+    code, out, err = checked(tmp_path, capsys, actions=actions)
+    assert (code, err) == (0, "")
+    assert out.splitlines()[1].endswith(
+        "actions.yml:6: actions[0].steps[0].path: could not run here: its sha256 is not the one that is allowed"
     )

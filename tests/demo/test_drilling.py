@@ -91,7 +91,7 @@ class Scripted(Views):
         ]
 
     async def episodes(self) -> list[dict[str, Any]]:
-        return [_episode("Watchdog", "watchdog", 1)] + [
+        return [{**_episode("Watchdog", "watchdog", 1), "updated_at": "long ago"}] + [
             _episode(name, entity, 2 + place) for place, (name, entity) in enumerate(sorted(self._if(self.receives)))
         ]
 
@@ -101,14 +101,8 @@ class Scripted(Views):
 
 def _episode(name: str, entity: str, number: int) -> dict[str, Any]:
     at = datetime.now(UTC).isoformat()
-    return {
-        "id": number,
-        "alertname": name,
-        "labels": {"entity": entity},
-        "status": "firing",
-        "received_at": at,
-        "fingerprint": "f",
-    }
+    named = {"id": number, "alertname": name, "labels": {"entity": entity}, "fingerprint": "f"}
+    return {**named, "status": "firing", "received_at": at, "updated_at": at}
 
 
 @pytest.fixture

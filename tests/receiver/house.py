@@ -28,12 +28,13 @@ from occ.config import load
 from occ.page import Page
 from occ.process import new_page
 from receiver import clock as real
+from receiver import trading
 from receiver.acting import Acting, acting
 from receiver.audit.checkpoints import Checkpoints, private_key
 from receiver.audit.keeping import Keeping
 from receiver.audit.seal import Audit
 from receiver.audit.walk import Trouble as Found
-from receiver.config import ReceiverConfig
+from receiver.config import ReceiverConfig, Venue
 from receiver.database import Database, opened
 from receiver.families import FAMILIES
 from receiver.life import State
@@ -200,19 +201,24 @@ class Place:
     environment: dict[str, str] = field(default_factory=dict)
     mute: str = ""
     """Where the target `mute` is; with the others where it is not said."""
+    venues: dict[str, Venue] = field(default_factory=dict)
+    """Where it may trade: what the file `venues.yml` in the folder adds to the configuration."""
 
     def write(self, actions: str | None = None, people: Mapping[str, tuple[str, ...]] = files.PEOPLE) -> Rulebook:
         """The receiver's files, read as it does."""
         key = self.folder / "audit.key"
         before = key.read_text() if key.exists() else files.signing_key()
-        path = files.files(self.folder, engine=self.engine, prometheus=self.prometheus)
+        venues = self.folder / "venues.yml"
+        more = venues.read_text() if venues.exists() else ""
+        path = files.files(self.folder, engine=self.engine, prometheus=self.prometheus, more=more)
         key.write_text(before)  # it outlives the process that made it
         written = (actions or self.actions).format(engine=self.engine, mute=self.mute or self.engine)
         (self.folder / "actions.yml").write_text(written)
         files.policy(self.folder, dict(people), self.policy.format(folder=self.folder))
-        rulebook = load(path, ReceiverConfig, files.ENVIRONMENT).config.rulebook
-        assert rulebook is not None
-        return rulebook
+        config = load(path, ReceiverConfig, files.ENVIRONMENT).config
+        assert config.rulebook is not None
+        self.venues = config.venues
+        return config.rulebook
 
     @asynccontextmanager
     async def house(self, at: Callable[[Point], None] = lambda _: None) -> AsyncIterator[House]:
@@ -230,9 +236,10 @@ class Place:
             troubles = await writer.run(lambda connection: audit.begin(connection, checkpoints))
             keeping = Keeping(audit, checkpoints, database.reading, page, self.clock, troubles=troubles)
             keeping.cover()
-            async with aiohttp.ClientSession() as session:
+            async with aiohttp.ClientSession() as session, trading.opened(self.venues, session) as venues:
                 made = acting(
                     rulebook,
+                    venues=venues,
                     writer=writer,
                     reading=database.reading,
                     audit=audit,

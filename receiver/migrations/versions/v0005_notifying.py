@@ -36,6 +36,13 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["notice_id"], ["outbox.id"], name="outbox_deliveries_notice_id_fkey"),
         comment="what each notifier has told, and has still to tell",
     )
+    op.create_index(
+        "outbox_deliveries_waiting",
+        "outbox_deliveries",
+        ["notifier"],
+        sqlite_where=sa.text("ended_at IS NULL"),
+        postgresql_where=sa.text("ended_at IS NULL"),
+    )
     op.create_index("outbox_deliveries_state", "outbox_deliveries", ["notifier", "state", "ended_at"])
 
 

@@ -356,3 +356,57 @@ async def test_a_busy_account_is_cancelled_whole(venue: Trading) -> None:
     assert (result.applied, result.facts["cancelled"]) == (Applied.APPLIED, "80")
     assert set(venue.counted.values()) == {1}
     assert len(venue.counted) == 80
+
+
+# --- Kraken ----------------------------------------------------------------------------------------------------------
+# Each look has to wait three seconds for the one before, at the pace that ccxt keeps there.
+
+ON_KRAKEN, OTHER_THERE = "BTC/USD", "ETH/USD"
+PATIENT = 60.0
+
+
+@pytest.fixture
+async def kraken() -> AsyncIterator[Trading]:
+    async with trading("kraken") as made:
+        yield made
+
+
+async def test_on_kraken_stops_stay_and_the_others_go_by_their_ids(kraken: Trading) -> None:
+    stop = await kraken.place(ON_KRAKEN, "market", "sell", 0.1, stopLossPrice=30_000)
+    going = [
+        await kraken.place(ON_KRAKEN, "limit", "buy", 0.1, 40_000),
+        await kraken.place(OTHER_THERE, "limit", "buy", 1, 1_000),
+        await kraken.place(ON_KRAKEN, "market", "sell", 0.1, takeProfitPrice=90_000),
+    ]
+    kraken.fails(Fault.RACED, symbol=ON_KRAKEN)
+    result = await cancel_orders.execute(cancelling("kraken"), attempt(left=PATIENT), kraken.surroundings)
+    assert result.applied is Applied.APPLIED
+    assert (result.facts["cancelled"], result.facts["kept"]) == ("3", "1")
+    assert result.facts["fills"] == f"buy 0.05 {ON_KRAKEN}, order {going[0]}"
+    assert sorted(kraken.counted.values()) == [1, 1, 1]
+    planned = await cancel_orders.plan(cancelling("kraken"), kraken.surroundings)
+    assert [each["id"] for each in planned.evidence["keeps"]] == [stop]
+
+
+async def test_on_kraken_all_of_the_account_goes_at_once_where_nothing_is_kept(kraken: Trading) -> None:
+    for price in (40_000, 41_000):
+        await kraken.place(ON_KRAKEN, "limit", "buy", 0.1, price)
+    await kraken.place(OTHER_THERE, "market", "sell", 1, stopLossPrice=1_000)
+    step = cancelling("kraken", keep=[])
+    result = await cancel_orders.execute(step, attempt(left=PATIENT), kraken.surroundings)
+    assert (result.applied, result.facts["cancelled"]) == (Applied.APPLIED, "3")
+    assert set(kraken.counted.values()) == {1}
+
+
+async def test_on_kraken_a_lost_answer_leaves_it_unclear_and_what_is_stuck_is_told(kraken: Trading) -> None:
+    await kraken.place(ON_KRAKEN, "limit", "buy", 0.1, 40_000)
+    kraken.fails(Fault.LOST_REPLY)
+    result = await cancel_orders.execute(cancelling("kraken"), attempt(left=PATIENT), kraken.surroundings)
+    assert result.applied is Applied.UNCLEAR
+    kraken.mend(Fault.LOST_REPLY)
+    found = await cancel_orders.reconcile(cancelling("kraken"), attempt(left=PATIENT), kraken.surroundings)
+    assert found.applied is Applied.APPLIED
+    await kraken.place(ON_KRAKEN, "limit", "buy", 0.1, 40_000)
+    kraken.fails(Fault.STUCK)
+    result = await cancel_orders.execute(cancelling("kraken"), attempt(left=PATIENT), kraken.surroundings)
+    assert (result.applied, result.facts["left"]) == (Applied.NOT_APPLIED, "1")

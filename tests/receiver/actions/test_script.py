@@ -307,9 +307,9 @@ TRUE, FALSE = (Path(f"/bin/{name}").read_bytes() for name in ("true", "false"))
 
 
 async def test_binaries_and_any_interpreter_run_by_the_descriptor(here: Folder) -> None:
-    python = here.program(f"#!{sys.executable}\nimport sys; open('{here.path}/argv', 'w').write(repr(sys.argv[1:]))\n")
+    python = here.program(f"#!{sys.executable}\nimport sys; open('{here.path}/argv', 'w').write(repr(sys.argv))\n")
     assert (await run(of(python, "$x", x="é"))).applied is Applied.APPLIED
-    assert here.read("argv") == "['--', 'é']"
+    assert re.fullmatch(r"\['/dev/fd/\d+', '--', 'é'\]", here.read("argv"))
     assert (await run(of(here.program(TRUE, "binary")))).applied is Applied.APPLIED
     assert (await run(of(here.program(FALSE, "binary")))).facts["exit"] == "1"
 
@@ -329,6 +329,17 @@ async def test_what_must_not_go_any_more_does_not_go(here: Folder) -> None:
         assert result == Result(Applied.NOT_APPLIED, why)
     late = await run(made, left=0.0)
     assert late.applied is Applied.NOT_APPLIED
+    assert not here.read("ran")
+
+
+async def test_where_no_process_can_be_started_nothing_was_done(here: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = here.sh('touch "$HERE/ran"')
+    monkeypatch.setattr(script, "_KEEPER", here.path / "no-such-file")
+    result = await run(made)
+    assert result == Result(Applied.NOT_APPLIED, Why.INTERNAL, {"said": "nothing could be started in time"})
+    monkeypatch.setattr(sys, "executable", str(here.path / "no-such-file"))
+    result = await run(made)
+    assert result == Result(Applied.NOT_APPLIED, Why.INTERNAL, {"said": "nothing could be started: ENOENT"})
     assert not here.read("ran")
 
 

@@ -6,8 +6,9 @@ Where one has to answer what no real one would at will, the wire is faked: those
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -17,6 +18,8 @@ import aiohttp
 import orjson
 import pytest
 import yaml
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 from hypothesis import given, settings
 from pydantic import ValidationError
 
@@ -175,6 +178,49 @@ async def test_the_plan_shows_matchers_and_time_and_beside_it_the_end_and_the_al
     assert await world.silences() == []
 
 
+ODD = ['a"b\\c\n{}=~.*äöü', "\\n", "\\", '"', " spaced ", "\x01\t", "a,b", "$1 `x` '", "x" * 900]
+
+
+@pytest.mark.parametrize("entity", ODD)
+async def test_alerts_are_counted_whatever_their_labels_hold(world: World, entity: str) -> None:
+    await world.fires(*[{**LAGGING, "domain": "nodes", "entity": each} for each in (entity, "another")])
+    made = of({"alertname": "NodeLagging", "entity": "$entity"}, entity=entity)
+    assert (await silence.plan(made, world.surroundings)).evidence["alerts"] == "1"
+    assert (await silence.execute(made, attempt(), world.surroundings)).applied is Applied.APPLIED
+    assert [each["entity"] for each in await world.muted()] == [entity]
+    assert (await silence.verify(made, attempt(), world.surroundings)).applied is Applied.APPLIED
+
+
+async def test_in_a_storm_only_the_alerts_that_it_covers_are_asked_for(world: World) -> None:
+    await world.fires(
+        *[{**LAGGING, "entity": str(number), "domain": "nodes", "text": "x" * 900} for number in range(100)]
+    )
+    async with world.session.get(f"{world.url}/api/v2/alerts") as response:
+        assert len(await response.read()) > 100_000
+    async with relayed(world.url) as (relay, sizes):
+        around = at(relay, world.surroundings.prometheus)
+        assert (await silence.plan(of({**LAGGING, "entity": "7"}), around)).evidence["alerts"] == "1"
+    assert sum(sizes) < 5_000
+
+
+@asynccontextmanager
+async def relayed(url: str) -> AsyncIterator[tuple[str, list[int]]]:
+    """A way to an Alertmanager that tells how many bytes each answer had."""
+    sizes: list[int] = []
+    async with aiohttp.ClientSession() as session:
+
+        async def relay(request: web.Request) -> web.Response:
+            async with session.get(f"{url}{request.raw_path}") as response:
+                body = await response.read()
+            sizes.append(len(body))
+            return web.Response(status=response.status, body=body, content_type="application/json")
+
+        app = web.Application()
+        app.router.add_get("/{path:.*}", relay)
+        async with TestServer(app) as server:
+            yield f"http://{server.host}:{server.port}", sizes
+
+
 @pytest.mark.parametrize("matchers", [{"alertname": "OwnerChanged"}, {"alertname": "Mixed"}, {"alertname": "Unknown"}])
 async def test_what_the_rules_of_now_do_not_let_it_prove_can_not_be_planned_or_done(
     world: World, matchers: dict[str, str]
@@ -248,6 +294,15 @@ async def test_one_that_is_there_is_not_made_again(world: World) -> None:
     again = await silence.execute(of(), attempt(KEY), world.surroundings)
     assert (again.applied, again.facts["state"]) == (Applied.APPLIED, "expired")
     assert await world.silences() == []
+
+
+async def test_one_of_somebody_that_bears_its_key_does_not_stand_in_for_it(world: World) -> None:
+    await world.somebody_silences({"alertname": "Another"}, f"occ:{KEY}")
+    await silence.execute(of(), attempt(KEY), world.surroundings)
+    assert len(await world.silences()) == 2
+    seen = await silence.verify(of(), attempt(KEY), world.surroundings)
+    [made] = [each for each in await world.silences() if each["createdBy"] == "occ"]
+    assert (seen.applied, seen.facts["silence"]) == (Applied.APPLIED, made["id"])
 
 
 @pytest.mark.parametrize("why", [Why.DEADLINE, Why.FENCED])
@@ -422,7 +477,7 @@ async def test_what_an_answer_says_of_the_silence(
         result = await silence.execute(of(), attempt(left=1.0), at(wire.url, rules))
     assert (result.applied, result.why) == (applied, why)
     assert "canary" not in str(result)
-    assert [request.split(" HTTP")[0] for request in wire.heard] == [
+    assert [re.split("[? ]HTTP|[?]", request)[0] for request in wire.heard] == [
         "GET /api/v2/silences",
         "GET /api/v2/alerts",
         "POST /api/v2/silences",

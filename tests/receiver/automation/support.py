@@ -98,9 +98,12 @@ class Word(Told):
     stale: bool = False
     clock: Moving = field(default_factory=Moving)
     queries: list[str] = field(default_factory=list)
+    refused: int = 0
+    """How many questions it did not answer."""
 
     async def _query(self, request: web.Request) -> web.Response:
         if not self.answers:
+            self.refused += 1
             return web.Response(status=503)
         expression = parse_qs(await request.text())["query"][0]
         self.queries.append(expression)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from receiver.automation.guards import HOUR, Asked, Record, Scene, exceeded, objection, young
+from receiver.automation.guards import HOUR, Asked, Done, Scene, exceeded, objection, young
 from receiver.catalogue import Automation as Conditions
 from receiver.catalogue import Limits
 from receiver.clock import SECOND
@@ -105,7 +107,7 @@ def other(number: int, ago: int, action: str = "other") -> Asked:
 
 
 def judged(*asked: Asked, starts: tuple[int, ...] = (), limits: Limits = NO_LIMITS) -> Why | None:
-    return exceeded(WANTED, Record(asked, starts), BOUNDS, CONDITIONS, limits)
+    return exceeded(WANTED, Done(asked, starts), BOUNDS, CONDITIONS, limits)
 
 
 def test_over_all_actions_so_much_may_be_asked_for_within_an_hour() -> None:
@@ -156,3 +158,17 @@ def test_what_lies_in_the_future_counts_as_of_now(before: list[Asked]) -> None:
 @given(st.lists(asked, max_size=12))
 def test_what_is_older_than_a_day_counts_for_nothing(before: list[Asked]) -> None:
     assert judged(*before) == judged(*(each for each in before if each.at > NOW - DAY))
+
+
+# --- its page ---------------------------------------------------------------------------------------------------------
+
+PAGE = Path(__file__).parents[3] / "docs/automation.md"
+OF_PROMETHEUS = {Why.SECOND_QUERY, Why.NOT_FIRING, Why.NOT_FRESH, Why.SIGHT_LOST}
+OF_WHAT_WAS_DONE = {Why.AT_MOST, Why.PER_HOUR, Why.SAME_ENTITY, Why.COOLDOWN, Why.PER_DAY}
+
+
+def test_every_guard_has_its_row_on_the_page() -> None:
+    text = PAGE.read_text()
+    rows = {name for row in re.findall(r"(?m)^\|([^|]*)\|", text) for name in re.findall(r"`([^`]+)`", row)}
+    guards = {why for _, why in AGAINST} | OF_PROMETHEUS | OF_WHAT_WAS_DONE | {Why.OUT_OF_BOUNDS}
+    assert {why.value for why in guards} - rows == set()

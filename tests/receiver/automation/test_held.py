@@ -8,7 +8,9 @@ import pytest
 
 from receiver.freezes import Scope
 from receiver.life import State
-from tests.receiver.automation.support import LONG_ENOUGH, Scene, around, scene
+from receiver.store import Delivery, record
+from tests.receiver import support
+from tests.receiver.automation.support import LABELS, LONG_ENOUGH, Scene, around, scene
 
 # --- what holds it back -----------------------------------------------------------------------------------------------
 
@@ -224,8 +226,8 @@ async def test_one_action_is_asked_for_so_often_within_a_day(auto: Scene) -> Non
 async def test_for_one_entity_nothing_is_asked_for_twice_within_an_hour(auto: Scene) -> None:
     assert await one_more(auto, 0) == "acted"
     assert await one_more(auto, 0, "another") == "same_entity"
-    auto.passes(3600)
-    assert await one_more(auto, 0, "third") == "acted"
+    await auto.lasts(3600)
+    assert [each[2:] for each in auto.decisions()] == [("acted", ""), ("acted", "")]
 
 
 async def test_the_cooldown_of_the_action_is_waited_for(auto: Scene) -> None:
@@ -265,3 +267,42 @@ async def test_what_is_held_back_is_asked_about_less_and_less_often(auto: Scene)
         await auto.lasts(1)
     assert 3 <= len(auto.word.queries) <= 12
     assert auto.house.metric("action_automation_total", action="halt", kind="auto", outcome="second_query") == 1
+
+
+# --- many alerts ------------------------------------------------------------------------------------------------------
+
+
+async def test_in_a_storm_no_alert_of_it_is_asked_about(auto: Scene) -> None:
+    auto.passes(1)
+    labels = [LABELS | {"entity": f"binance/{number}"} for number in range(300)]
+    now = auto.world.clock.now
+    await auto.sent(*(support.alert("FeedFrozen", starts=now, labels=each) for each in labels))
+    await auto.lasts()
+    assert set(auto.decisions()) == {("halt", "auto", "held", "storm")}
+    assert (len(auto.decisions()), auto.word.queries, auto.effects) == (300, [], {})
+
+
+async def test_of_two_alerts_what_fires_for_longer_goes_first(auto: Scene) -> None:
+    await auto.fires(alert="second")
+    auto.passes(1)
+    await auto.fires(alert="third")
+    await auto.lasts()
+    assert [each[2:] for each in auto.decisions()] == [("acted", ""), ("held", "same_entity")]
+
+
+async def test_what_prometheus_does_not_answer_once_is_not_asked_again_in_the_same_look(auto: Scene) -> None:
+    for number in range(3):
+        await auto.fires(entity=f"binance/{number}")
+    auto.word.answers = False
+    auto.word.queries.clear()
+    await auto.lasts()
+    assert [each[2:] for each in auto.decisions()] == [("held", "sight_lost")] * 3
+    assert auto.word.refused <= 2, "once, and once again"
+
+
+async def test_nothing_is_done_while_a_notification_could_not_be_read(auto: Scene) -> None:
+    await auto.fires()
+    now = auto.world.clock.now
+    await auto.house.writer.run(lambda connection: record(connection, Delivery("alertmanager", now, b"{")))
+    await auto.lasts()
+    await held(auto, "incomplete")

@@ -173,6 +173,8 @@ async def test_one_that_is_closed_stays_and_a_new_one_opens(scene: Scene) -> Non
     assert (closed.incident.id, closed.incident.status) == (first.id, Status.CLOSED)
     assert (second.incident.status, second.alerts, closed.alerts) == (Status.OPEN, 1, 1)
     assert len(scene.house.rows("SELECT * FROM episodes")) == 1
+    assert second.incident.started_at == scene.clock.now, "the new one began when it fired again"
+    assert scene.house.metric("incident_time_to_detect_seconds_sum") == 0
 
 
 async def test_episodes_that_turn_out_to_be_one_stay_in_their_incident(scene: Scene) -> None:
@@ -224,6 +226,14 @@ async def test_the_cursor_follows_where_nothing_pages(scene: Scene) -> None:
         connection.execute(insert(schema.episodes), rows)
     await scene.look()
     assert scene.house.rows("SELECT episode_id FROM incident_cursor") == [{"episode_id": FAR + 1}]
+
+
+async def test_a_start_that_moves_is_no_new_beginning(scene: Scene) -> None:
+    """As when Prometheus is started again: what fires then fires since before."""
+    await scene.fire(ago=90)
+    await scene.fire(ago=30)
+    await scene.look()
+    assert (await scene.one()).started_at == scene.clock.now - 90_000_000
 
 
 async def test_sight_is_not_waited_for_where_nobody_asks(scene: Scene) -> None:

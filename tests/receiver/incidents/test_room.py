@@ -138,3 +138,4 @@ async def test_what_goes_on_comes_first_then_what_waits_to_be_closed(scene: Scen
     assert found == [("node-1", "open"), ("node-0", "resolved"), ("node-2", "closed")]
     [resolved] = await scene.house.room.incidents(status=Status.RESOLVED)
     assert resolved.incident.entity == "node-0"
+    assert [stand.incident.entity for stand in await scene.house.room.incidents(2)] == ["node-1", "node-0"]

@@ -16,12 +16,9 @@ from tests.receiver.support import Process, config_file, started
 WITHIN = 60.0
 
 
-def configured(folder: Path, *hooks: Far) -> Path:
-    names = []
-    for number, hook in enumerate(hooks):
-        (folder / f"hook{number}").write_text(hook.url)
-        names.append(f"{{name: hook-{hook.url.rpartition(':')[2][:4]}, kind: slack, url: {{file: hook{number}}}}}")
-    return config_file(folder, f"notifiers: [{', '.join(names)}]\n")
+def configured(folder: Path, name: str, far: Far) -> Path:
+    (folder / name).write_text(far.url)
+    return config_file(folder, f"notifiers: [{{name: {name}, kind: slack, url: {{file: {name}}}}}]\n")
 
 
 def put_up(folder: Path, subject: str) -> None:
@@ -39,10 +36,10 @@ async def reloaded(process: Process) -> None:
 
 async def test_what_one_could_not_be_told_the_next_one_is(tmp_path: Path) -> None:
     async with Far(always=(500, {})).serving() as down, Far().serving() as well:
-        async with started(configured(tmp_path, down)) as process:
+        async with started(configured(tmp_path, "down", down)) as process:
             put_up(tmp_path, "freeze/1")
             await down.came.wait()
-            configured(tmp_path, well)
+            configured(tmp_path, "well", well)
             await reloaded(process)
 
             async def told() -> bool:

@@ -1,0 +1,104 @@
+"""An incident by its page: somebody is there, leads, hands over, says what was done, and closes it."""
+
+from __future__ import annotations
+
+import pytest
+
+from receiver.clock import SECOND
+from receiver.store import Delivery, record
+from tests.receiver import acting
+from tests.receiver.pages.conftest import Hall, Seen
+from tests.receiver.support import NOW, alert, message
+
+ACTS = {"acknowledge", "note", "hand-over", "severity", "mitigate", "resolve", "close"}
+
+
+async def told(hall: Hall, ends: int | None = None) -> None:
+    one = alert(labels={"venue": "binance", "domain": "nodes"}, ends=ends)
+    delivery = Delivery("alertmanager", NOW, message(one))
+    await hall.office.house.writer.run(lambda connection: record(connection, delivery))
+    await hall.office.house.watch.look()
+
+
+async def opened(hall: Hall) -> str:
+    """The page of an incident that an alert has opened."""
+    await told(hall)
+    [incident] = (await hall.office.get("/incidents"))["incidents"]
+    return f"/i/{incident['id']}"
+
+
+def offered(seen: Seen) -> set[str]:
+    return seen.page.buttons & ACTS
+
+
+async def test_from_the_alert_to_its_incident_and_back(hall: Hall) -> None:
+    path, vic = await opened(hall), hall.at("vic")
+    for way in ("/", "/incidents"):
+        assert path in (await vic.get(way)).page.links
+    page = await vic.get(path)
+    [of_alert] = {link for link in page.page.links if link.startswith("/a/")}
+    assert path in (await vic.get(of_alert)).page.links
+    assert "Nobody has acknowledged it" in page.page.text
+
+
+async def test_one_tap_acknowledges_it_and_the_first_leads(hall: Hall) -> None:
+    path, opal = await opened(hall), hall.at("opal")
+    page = await opal.get(path)
+    assert page.page.form("acknowledge").buttons["acknowledge"] == "Acknowledge, and lead it"
+    after = await opal.press(page, "acknowledge")
+    assert "acknowledged opal leads" in after.page.text
+    assert offered(after) == {"note", "hand-over", "severity", "mitigate"}
+    assert offered(await hall.at("tara").get(path)) == {"note"}
+
+
+async def test_the_whole_way_to_the_report(hall: Hall) -> None:
+    path, opal, tara = await opened(hall), hall.at("opal"), hall.at("tara")
+    page = await opal.press(await opal.get(path), "acknowledge")
+    page = await opal.press(page, "note", text="the venue says\nthat it is them")
+    assert "the venue says that it is them" in page.page.text
+    assert page.page.form("hand-over").options["to"] == ["", *(it for it in acting.PEOPLE if it not in {"opal", "vic"})]
+    await opal.press(page, "hand-over", to="tara", reason="my shift ends")
+    page = await tara.press(await tara.get(path), "mitigate", reason="halted")
+    assert "mitigated tara leads" in page.page.text
+    await told(hall, ends=NOW + SECOND)
+    page = await tara.get(path)
+    assert offered(page) >= {"close", "note"}
+    page = await tara.press(page, "close", summary="Their matching engine stood still.\nWe halted.")
+    assert "Summary: Their matching engine stood still." in page.page.text
+    assert offered(page) == set()
+    report = next(link for link in page.page.links if link.endswith("/report"))
+    async with hall.office.client.get(report, headers={"Cookie": await tara.cookie()}) as response:
+        assert (response.status, "Their matching engine stood still" in await response.text()) == (200, True)
+
+
+async def test_what_is_refused_keeps_the_words_and_opens_their_form(hall: Hall) -> None:
+    path, opal = await opened(hall), hall.at("opal")
+    page = await opal.press(await opal.get(path), "acknowledge")
+    refused = await opal.press(page, "hand-over", to="", reason="my shift ends")
+    assert (refused.status, refused.page.refused) == (400, "Not done. To: Field required.")
+    assert refused.page.form("hand-over").values["reason"] == "my shift ends"
+    assert sum("open" in each.attributes for each in refused.page.of("details")) == 2, "this form, and the one to note"
+
+
+@pytest.mark.parametrize("person", acting.PEOPLE)
+async def test_what_is_offered_is_what_the_api_permits(hall: Hall, person: str) -> None:
+    path = await opened(hall)
+    whole = await hall.office.get(f"/incidents/{path[3:]}", person)
+    permitted = {each["act"] for each in whole["may"] if each["why_not"] is None}
+    assert offered(await hall.at(person).get(path)) == permitted
+
+
+async def test_one_is_opened_by_hand_by_whoever_acts(hall: Hall) -> None:
+    tara = hall.at("tara")
+    page = await tara.press(
+        await tara.get("/incidents"), "open", title="Odd fills", reason="I saw three", severity="ticket"
+    )
+    assert page.path.startswith("/i/")
+    assert "Odd fills" in page.page.text
+    assert "open" not in (await hall.at("vic").get("/incidents")).page.buttons
+
+
+async def test_they_are_narrowed_by_status(hall: Hall) -> None:
+    path, vic = await opened(hall), hall.at("vic")
+    assert path in (await vic.get("/incidents?status=open")).page.links
+    assert path not in (await vic.get("/incidents?status=closed")).page.links
