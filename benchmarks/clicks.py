@@ -76,7 +76,7 @@ class Target:
         return web.Response()
 
 
-def _write(folder: Path, port: int) -> Path:
+def write(folder: Path, port: int) -> Path:
     """What a receiver needs that acts; every click has an action and a target of its own."""
     url = f"http://127.0.0.1:{port}"
     (folder / "mac.key").write_text("m" * 64)
@@ -94,7 +94,7 @@ def _write(folder: Path, port: int) -> Path:
     return folder / "receiver.yml"
 
 
-async def _posted(session: aiohttp.ClientSession, path: str, body: dict[str, Any], token: str = "") -> Any:
+async def posted(session: aiohttp.ClientSession, path: str, body: dict[str, Any], token: str = "") -> Any:
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     async with session.post(f"/api/v1{path}", json=body, headers=headers) as response:
         assert response.status < 300, await response.text()  # noqa: PLR2004 - the answers that are none
@@ -104,11 +104,11 @@ async def _posted(session: aiohttp.ClientSession, path: str, body: dict[str, Any
 async def _click(session: aiohttp.ClientSession, target: Target, tokens: list[str], index: int) -> float:
     asks, approves = tokens
     plan = {"action": f"act-{index}", "parameters": {}, "reason": "measured"}
-    request = await _posted(session, "/requests", plan, asks)
+    request = await posted(session, "/requests", plan, asks)
     seen = {"plan_hash": request["plan_hash"]}
-    await _posted(session, f"/requests/{request['id']}/submit", seen, asks)
+    await posted(session, f"/requests/{request['id']}/submit", seen, asks)
     began = time.monotonic()
-    await _posted(session, f"/requests/{request['id']}/approve", seen | {"reason": "measured"}, approves)
+    await posted(session, f"/requests/{request['id']}/approve", seen | {"reason": "measured"}, approves)
     async with asyncio.timeout(30):
         return await target.arrived.get() - began
 
@@ -118,10 +118,10 @@ async def clicks(folder: Path) -> float:
     target = Target()
     async with (
         target.serving() as port,
-        receiver(_write(folder, port)) as url,
+        receiver(write(folder, port)) as url,
         aiohttp.ClientSession(url) as session,
     ):
         logins = [{"person": person, "password": "password"} for person in PEOPLE]
-        tokens = [(await _posted(session, "/sessions", login))["token"] for login in logins]
+        tokens = [(await posted(session, "/sessions", login))["token"] for login in logins]
         found = [await _click(session, target, tokens, index) for index in range(CLICKS)]
     return statistics.median(found) * 1000

@@ -362,7 +362,7 @@ outbox_deliveries = Table(
 )
 _waits = outbox_deliveries.c.ended_at.is_(None)
 Index("outbox_deliveries_waiting", outbox_deliveries.c.notifier, sqlite_where=_waits, postgresql_where=_waits)
-Index("outbox_deliveries_state", outbox_deliveries.c.notifier, outbox_deliveries.c.state, outbox_deliveries.c.ended_at)
+Index("outbox_deliveries_state", outbox_deliveries.c.state, outbox_deliveries.c.notifier, outbox_deliveries.c.ended_at)
 
 # --- automation ------------------------------------------------------------------------------------------------------
 

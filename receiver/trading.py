@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
     from . import config as written
 
-RESERVED = 0.25
-"""Of what may be used of a venue's rate limit, for what cancels: whoever looks must not be in its way."""
+RESERVED = 0.5
+"""Of what may be used of a venue's rate limit, for an action under way: whoever plans or verifies must not be in its way."""
 
 _UNDECIDED = frozenset(
     {Reason.TIMEOUT, Reason.CONNECT, Reason.SERVER_ERROR, Reason.MAINTENANCE, Reason.BAD_RESPONSE, Reason.INTERNAL}
@@ -62,15 +62,18 @@ class Account:
         self._turns = asyncio.Semaphore(orders.manner.at_once)
         self._looks: dict[frozenset[str] | None, Look] = {}
 
-    async def look(self, symbols: Collection[str] | None, *, within: float = 0.0) -> Look:
-        """What is open now, or was `within` so many seconds if nothing was sent since. Raises SourceError."""
+    async def look(self, symbols: Collection[str] | None, *, within: float = 0.0, urgent: bool = False) -> Look:
+        """What is open now, or was `within` so many seconds if nothing was sent since. Raises SourceError.
+
+        `urgent`: with what is reserved of the rate limit.
+        """
         key, now = None if symbols is None else frozenset(symbols), asyncio.get_running_loop().time()
         known = self._looks.get(key)
         if known is None or now - known.at > within:
             async with self._turns:
-                orders = await self._orders.open(symbols)
+                orders = await self._orders.open(symbols, urgent=urgent)
                 stops = {order.market for order in orders if order.stops and order.lowers}
-                known = Look(orders, await self._orders.held(stops), now)
+                known = Look(orders, await self._orders.held(stops, urgent=urgent), now)
             self._looks[key] = known
         return known
 

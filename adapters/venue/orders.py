@@ -6,6 +6,7 @@ others alone. So an exchange whose lists are not written down here is not asked 
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
@@ -259,29 +260,39 @@ class Orders:
             if symbol in known and any(section.holds(known[symbol]) for section in self.sections)
         )
 
-    async def open(self, symbols: Collection[str] | None = None) -> tuple[OpenOrder, ...]:
-        """All open orders, or those in these symbols. Raises SourceError: what can not be seen whole is not told in part."""
-        known = await self.venue.markets()
-        found = [order for section in self.sections for order in await self._of(section, symbols, known)]
+    async def open(self, symbols: Collection[str] | None = None, *, urgent: bool = False) -> tuple[OpenOrder, ...]:
+        """All open orders, or those in these symbols. Raises SourceError: what can not be seen whole is not told in part.
+
+        `urgent`: with what is reserved of the rate limit.
+        """
+        known, ask = await self.venue.markets(), self._asking(urgent=urgent)
+        found = [order for section in self.sections for order in await self._of(section, symbols, known, ask)]
         return tuple(order for order in found if symbols is None or order.symbol in symbols)
 
-    async def _of(self, section: Section, symbols: Collection[str] | None, known: Mapping[str, Any]) -> list[OpenOrder]:
+    def _asking(self, *, urgent: bool) -> Callable[..., Awaitable[Any]]:
+        return functools.partial(self.venue.act, _always) if urgent else self.venue.call
+
+    async def _of(
+        self,
+        section: Section,
+        symbols: Collection[str] | None,
+        known: Mapping[str, Any],
+        ask: Callable[..., Awaitable[Any]],
+    ) -> list[OpenOrder]:
         there = None if symbols is None else [each for each in symbols if section.holds(await self.venue.check(each))]
         if there == []:
             return []
         asked: list[str | None] = [*there] if there and self.manner.by_symbol else [None]
         told = [
-            order
-            for symbol in asked
-            for order in await self.venue.call("fetch_open_orders", symbol, params=dict(section.asked))
+            order for symbol in asked for order in await ask("fetch_open_orders", symbol, params=dict(section.asked))
         ]
         return [read(order, section, known.get(_symbol(order), {})) for order in told]
 
-    async def held(self, markets: Collection[str]) -> frozenset[tuple[str, Holding]]:
+    async def held(self, markets: Collection[str], *, urgent: bool = False) -> frozenset[tuple[str, Holding]]:
         """The positions that there are in contracts of these kinds, by symbol and side. Raises SourceError."""
-        found = set[tuple[str, Holding]]()
+        ask, found = self._asking(urgent=urgent), set[tuple[str, Holding]]()
         for market in sorted(set(markets) - {"spot"}):
-            for position in await self.venue.call("fetch_positions", None, {"type": "swap", "subType": market}):
+            for position in await ask("fetch_positions", None, {"type": "swap", "subType": market}):
                 if (side := position.get("side")) in ("long", "short") and _decimal(position.get("contracts")):
                     found.add((str(position.get("symbol")), side))
         return frozenset(found)
@@ -309,6 +320,10 @@ class Orders:
         section = next(each for each in self.manner.sections if each.name == order.section)
         told = await self.venue.call("fetch_order", order.id, order.symbol, dict(section.named))
         return _decimal(told.get("filled")) if isinstance(told, dict) else None
+
+
+async def _always() -> None:
+    """A question may always be put."""
 
 
 def _symbol(order: Any) -> str:

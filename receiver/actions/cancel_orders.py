@@ -35,7 +35,7 @@ PROTECTIVE_STOPS: Literal["protective_stops"] = "protective_stops"
 PLAN_WITHIN = 10.0
 """Seconds for a look while planning."""
 
-AGE_OF_A_PLAN, AGE_OF_A_VERIFICATION = 5.0, 10.0
+AGE_OF_A_VERIFICATION = 10.0
 """Seconds for which a look is good enough if nothing was sent since: the orders of all symbols are dear to ask for."""
 
 SHOWN = 200
@@ -141,7 +141,7 @@ async def plan(step: Step, surroundings: Surroundings) -> StepPlan:
         raise Unfit(Why.DEFINITION_CHANGED, f"no account {options.account} at {options.venue} is configured any more")
     try:
         async with asyncio.timeout(PLAN_WITHIN):
-            found = sort(await account.look(options.symbols, within=AGE_OF_A_PLAN), options)
+            found = sort(await account.look(options.symbols), options)
     except (SourceError, TimeoutError) as error:
         raise Unfit(Why.UNREACHABLE, f"what is open at {options.venue} can not be seen: {_said(error)}") from None
     if problem := beyond(options.at_most, found.going):
@@ -156,7 +156,7 @@ async def execute(step: Step, attempt: Attempt, surroundings: Surroundings) -> R
         return Result(Applied.NOT_APPLIED, Why.DEFINITION_CHANGED, {"said": "the account is not configured any more"})
     try:
         async with asyncio.timeout(attempt.left()):
-            found = sort(await account.look(options.symbols), options)
+            found = sort(await account.look(options.symbols, urgent=True), options)
     except (SourceError, TimeoutError) as error:  # nothing but questions were sent
         why = Why.UNREACHABLE if attempt.left() > 0 else Why.DEADLINE
         return Result(Applied.NOT_APPLIED, why, {"said": f"what is open can not be seen: {_said(error)}"})
@@ -262,7 +262,7 @@ async def _cancelled(options: Options, account: Account, found: Sorted, attempt:
     sent = [task.result() for task in sending]
     try:
         async with asyncio.timeout(attempt.left()):
-            after = await account.look(options.symbols)
+            after = await account.look(options.symbols, urgent=True)
     except (SourceError, TimeoutError) as error:
         return _unseen(found, sent, _said(error))
     fills = await _fills(account, found.going, after, sent, attempt.left)

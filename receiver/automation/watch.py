@@ -43,7 +43,8 @@ EVERY = 1.0
 """Seconds between two looks when no notification comes."""
 
 PAUSE = 0.1
-"""Seconds between two looks at least, and as long as the last one took, however many come."""
+LONGEST_PAUSE = 2.0
+"""Seconds between two looks at least, however many come: so many alerts that looking takes long shall not wait for it."""
 
 PAUSES = (1, 1, 2, 5, 10, 15)
 """Seconds until an action that something holds back is considered again; then always the last."""
@@ -51,6 +52,11 @@ PAUSES = (1, 1, 2, 5, 10, 15)
 
 MINUTE = 60.0
 """Seconds until it is considered again where so much was done already: counting that reads a day of the audit."""
+
+
+def _rest(took: float) -> float:
+    """Seconds until the next look: it has a tenth of the time, where that is enough for a look in two seconds."""
+    return min(max(PAUSE, 9 * took), LONGEST_PAUSE)
 
 
 @dataclass(slots=True)
@@ -88,7 +94,7 @@ class Automation:
             if said and said != complaint:
                 log.error("automation can not look at what fires: %s", said)
             complaint = said
-            await asyncio.sleep(max(PAUSE, asyncio.get_running_loop().time() - began))
+            await asyncio.sleep(_rest(asyncio.get_running_loop().time() - began))
             try:
                 async with asyncio.timeout(EVERY):
                     await self._woken.wait()

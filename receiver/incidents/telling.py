@@ -77,14 +77,16 @@ def tell(entry: Entry, notice: Notice, telling: Telling) -> None:
 
 
 def tell_all(entry: Entry, notice: Notice, tellings: Sequence[Telling]) -> None:
-    """Tells of what happened to each of these by itself: one by one, or together where that is too much."""
-    if not tellings:
+    """Tells of what happened to each of these by itself: one by one, or together where that is too much. Of what comes within a
+    minute after that, nothing more is said.
+    """
+    if not tellings or _lately(entry, Notice.INCIDENTS_MANY, _together(notice)):
         return
-    if _lately(entry, notice) + len(tellings) <= MOST:
-        for telling in tellings:
-            _put(entry, notice, telling)
+    if _lately(entry, notice) + len(tellings) > MOST:
+        _put_many(entry, notice, tellings)
         return
-    _put_many(entry, notice, tellings)
+    for telling in tellings:
+        _put(entry, notice, telling)
 
 
 def _put(entry: Entry, notice: Notice, telling: Telling) -> None:
@@ -121,14 +123,6 @@ def _of_alert(alert: EpisodeRow | None) -> dict[str, str]:
 
 
 def _put_many(entry: Entry, notice: Notice, tellings: Sequence[Telling]) -> None:
-    """Together with whatever else of the kind comes within the minute: of that nothing more is said."""
-    subject = f"incidents/{MANY[notice].replace(' ', '_')}"
-    box = schema.outbox
-    said = select(box.c.id).where(
-        box.c.kind == Notice.INCIDENTS_MANY, box.c.created_at > entry.now - MINUTE, box.c.subject == subject
-    )
-    if entry.connection.execute(said.limit(1)).first() is not None:
-        return
     table = schema.incidents
     count = select(func.count()).select_from(table).where(table.c.status.in_(UNRESOLVED))
     going = entry.connection.execute(count).scalar_one()
@@ -143,12 +137,19 @@ def _put_many(entry: Entry, notice: Notice, tellings: Sequence[Telling]) -> None
     }
     severity = Severity.INFO if notice in QUIET else gravest
     to = sorted({holder for telling in tellings for holder in telling.to})
-    many = Notice.INCIDENTS_MANY
-    outbox.put(entry.connection, many, subject, text, now=entry.now, severity=severity, each=True, to=to)
+    many, about = Notice.INCIDENTS_MANY, _together(notice)
+    outbox.put(entry.connection, many, about, text, now=entry.now, severity=severity, each=True, to=to)
 
 
-def _lately(entry: Entry, notice: Notice) -> int:
-    """How many of the kind were told within the last minute."""
+def _together(notice: Notice) -> str:
+    """The subject of what is told of many together."""
+    return f"incidents/{MANY[notice].replace(' ', '_')}"
+
+
+def _lately(entry: Entry, notice: Notice, subject: str | None = None) -> int:
+    """How many of the kind, or of those about the subject, were told within the last minute."""
     box = schema.outbox
     query = select(func.count()).where(box.c.kind == notice, box.c.created_at > entry.now - MINUTE)
+    if subject is not None:
+        query = query.where(box.c.subject == subject)
     return entry.connection.execute(query).scalar_one()

@@ -13,6 +13,9 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 _STOPS = """[...document.querySelectorAll('a[href], button, input:not([type=hidden]), select, textarea, summary')]
   .filter(one => !one.disabled && one.checkVisibility()).length"""
+_FROM_THE_TOP = (
+    "() => { document.body.tabIndex = -1; document.body.focus(); document.body.removeAttribute('tabindex'); }"
+)
 _FOCUS = """() => {
   const one = document.activeElement, style = getComputedStyle(one), box = one.getBoundingClientRect();
   const ring = style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) >= 2;
@@ -27,7 +30,7 @@ async def test_every_stop_is_reached_in_order_and_seen(furnished: Site, browser:
         for path in furnished.pages:
             await one.open(path)
             await one.unfold()
-            await one.page.evaluate("document.activeElement.blur()")
+            await one.page.evaluate(_FROM_THE_TOP)
             stops = await one.page.evaluate(_STOPS)
             for _ in range(stops):
                 await one.page.keyboard.press("Tab")

@@ -28,7 +28,6 @@ from occ.config import load
 from occ.page import Page
 from occ.process import new_page
 from receiver import clock as real
-from receiver import trading
 from receiver.acting import Acting, acting
 from receiver.audit.checkpoints import Checkpoints, private_key
 from receiver.audit.keeping import Keeping
@@ -44,6 +43,7 @@ from receiver.requests import Request
 from receiver.rulebook import Rulebook
 from receiver.runner import Point
 from receiver.store import Delivery, record
+from receiver.trading import opened as opened_venues
 from receiver.writer import Writer
 from tests.receiver import acting as files
 from tests.receiver import support
@@ -236,7 +236,7 @@ class Place:
             troubles = await writer.run(lambda connection: audit.begin(connection, checkpoints))
             keeping = Keeping(audit, checkpoints, database.reading, page, self.clock, troubles=troubles)
             keeping.cover()
-            async with aiohttp.ClientSession() as session, trading.opened(self.venues, session) as venues:
+            async with aiohttp.ClientSession() as session, opened_venues(self.venues, session) as venues:
                 made = acting(
                     rulebook,
                     venues=venues,

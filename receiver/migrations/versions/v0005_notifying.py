@@ -43,7 +43,7 @@ def upgrade() -> None:
         sqlite_where=sa.text("ended_at IS NULL"),
         postgresql_where=sa.text("ended_at IS NULL"),
     )
-    op.create_index("outbox_deliveries_state", "outbox_deliveries", ["notifier", "state", "ended_at"])
+    op.create_index("outbox_deliveries_state", "outbox_deliveries", ["state", "notifier", "ended_at"])
 
 
 def _outbox() -> None:

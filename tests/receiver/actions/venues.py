@@ -37,6 +37,7 @@ class Trading:
     venue: Dialect
     surroundings: Surroundings
     desk: Wire
+    url: str
 
     def fails(self, fault: Fault, **scope: Any) -> None:
         self.venue.exchange.set(fault, Scope(**scope))
@@ -94,4 +95,4 @@ async def trading(kind: str = "binance", *, spoiled: bool = False, **more: Any) 
                 kind, session=session, base_url=server.base_url(kind), credentials=keys, options=OPTIONS, spread=False
             ) as desk,
         ):
-            yield Trading(venue, Surroundings(venues=venues), desk)
+            yield Trading(venue, Surroundings(venues=venues), desk, server.base_url(kind))
