@@ -260,8 +260,10 @@ class Desk:
             raise NotFound(f"no request {id_}")
         return Request.of(row)
 
-    async def requests(self, limit: int = 100, state: State | None = None, before: str | None = None) -> list[Request]:
-        """From the newest, of one state or of all; `before`: from the one that follows this one.
+    async def requests(
+        self, limit: int = 100, state: State | None = None, before: str | None = None, episode: int | None = None
+    ) -> list[Request]:
+        """From the newest, of one state or of all; `before`: from the one that follows this one; `episode`: that answer it.
 
         One whose row is not what was recorded is left out, and the engine told.
         """
@@ -272,7 +274,22 @@ class Desk:
             query = query.where((table.c.created_at < made) | ((table.c.created_at == made) & (table.c.id > before)))
         if state is not None:
             query = query.where(table.c.state == state.value)
+        if episode is not None:
+            query = query.where(table.c.episode_id == episode)
         return await self.those(query)
+
+    async def waiting(self, limit: int) -> list[tuple[Request, tuple[Decision, ...]]]:
+        """What waits for a word of somebody, so many of each state, from the newest; with what was decided so far. Raises Forged."""
+        table = schema.requests
+        query = select(table.c.id).order_by(table.c.created_at.desc(), table.c.id).limit(limit)
+
+        def look(connection: Connection) -> list[tuple[Request, tuple[Decision, ...]]]:
+            states = (State.PENDING_APPROVAL, State.IN_DOUBT)
+            ids = [id_ for state in states for id_ in connection.scalars(query.where(table.c.state == state.value))]
+            genuine = filter(None, (self._genuine(connection, id_) for id_ in ids))
+            return [(each, decisions(connection, self._audit, f"request/{each.id}")) for each in genuine]
+
+        return await self._read(look)
 
     async def those(self, query: Select[tuple[str]]) -> list[Request]:
         """The requests of these ids, in their order. One whose row is not what was recorded is left out, and the engine told."""

@@ -64,6 +64,14 @@ class Series:
 
 
 @dataclass(frozen=True, slots=True)
+class Matrix:
+    """The first of the series that were wanted, and how many more there are."""
+
+    series: tuple[Series, ...]
+    more: int
+
+
+@dataclass(frozen=True, slots=True)
 class Rule:
     """An alerting rule as it is loaded; `labels` are those that it sets, templates as they are written."""
 
@@ -84,9 +92,15 @@ class Prometheus:
         return _vector(await self._ask("query", {"query": expression}, self._within))
 
     async def query_range(
-        self, expression: str, times: Range, wanted: Callable[[Mapping[str, str]], bool], within: float = WITHIN
-    ) -> tuple[Series, ...]:
-        """What the expression is at each of the instants; of series that are not wanted nothing is looked at but their labels."""
+        self,
+        expression: str,
+        times: Range,
+        wanted: Callable[[Mapping[str, str]], bool],
+        *,
+        most: int,
+        within: float = WITHIN,
+    ) -> Matrix:
+        """What the expression is at each of the instants: so many series of those that are wanted by their labels."""
         if (times.end - times.start) / times.step >= MAX_POINTS:
             raise ValueError(f"more than {MAX_POINTS} points")
         asked = {
@@ -95,7 +109,9 @@ class Prometheus:
             "end": f"{times.end:.3f}",
             "step": f"{times.step:.3f}",
         }
-        return _matrix(await self._ask("query_range", asked, min(within, self._within)), wanted)
+        found = _matrix(await self._ask("query_range", asked, min(within, self._within)))
+        mine = [item for item in found if wanted(_labels(item))]
+        return Matrix(tuple(map(_series, mine[:most])), max(0, len(mine) - most))
 
     async def _ask(self, what: str, asked: Mapping[str, str], within: float) -> object:
         # Prometheus gives up when we do.
@@ -152,22 +168,28 @@ def _sample(item: object) -> Sample:
     raise http.bad_response("a sample that is none")
 
 
-def _matrix(told: object, wanted: Callable[[Mapping[str, str]], bool]) -> tuple[Series, ...]:
+def _matrix(told: object) -> list[object]:
     match told:
         case {"warnings": [_, *_]}:
             raise http.bad_response("an answer with warnings, which may be incomplete")
         case {"status": "success", "data": {"resultType": "matrix", "result": list(items)}}:
             if len(items) > MAX_SERIES:
                 raise http.bad_response(f"an answer of more than {MAX_SERIES} series")
-            return tuple(found for item in items if (found := _series(item, wanted)))
+            return items
     raise http.bad_response("not a matrix")
 
 
-def _series(item: object, wanted: Callable[[Mapping[str, str]], bool]) -> Series | None:
-    """None where it is not wanted."""
+def _labels(item: object) -> Mapping[str, str]:
     match item:
-        case {"metric": dict(labels), "values": list(points)} if all(isinstance(text, str) for text in labels.values()):
-            return Series(labels, tuple(map(_point, points))) if wanted(labels) else None
+        case {"metric": dict(labels)} if all(isinstance(text, str) for text in labels.values()):
+            return labels
+    raise http.bad_response("a series that is none")
+
+
+def _series(item: object) -> Series:
+    match item:
+        case {"values": list(points)}:
+            return Series(_labels(item), tuple(map(_point, points)))
     raise http.bad_response("a series that is none")
 
 

@@ -70,6 +70,7 @@ episodes = Table(
     Column("updated_at", BigInteger, nullable=False),
     Column("delivery_id", Id, ForeignKey("deliveries.id"), nullable=False, comment="that changed it last"),
     Column("merged_into", Id, ForeignKey("episodes.id"), comment="the episode that this one turned out to be part of"),
+    Column("fired_at", BigInteger, comment="when it was last heard to fire and had not fired before"),
     CheckConstraint("ends_at >= starts_at", name="ends"),
     comment="one alert of one source over overlapping time",
 )
@@ -384,4 +385,4 @@ automations = Table(
     comment="what the receiver made of an alert that offers an action; for people: nothing starts because of a row here",
 )
 _page = episodes.c.severity == "page"
-Index("episodes_pages", episodes.c.received_at, sqlite_where=_page, postgresql_where=_page)
+Index("episodes_pages", episodes.c.fired_at, sqlite_where=_page, postgresql_where=_page)

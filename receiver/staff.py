@@ -134,6 +134,7 @@ async def at_work(parts: Parts, ledger: Ledger) -> AsyncIterator[Staff]:
             now=parts.now,
         )
         acts.watch.asked = asks(config)
+        parts.health.watch("incidents", acts.watch.finding)
         sessions = Sessions(parts.writer, reading, audit, lambda: acts.desk.rules.current.policy, parts.now)
         if troubles:  # an older database that was put back holds sessions that were revoked since
             await sessions.end_everyones()

@@ -119,7 +119,8 @@ class _Entry:
             else:
                 id_ = part.id
                 if part.episode != before:
-                    self._update(id_, _columns(part.episode))
+                    again = _change(before, part.episode) is Taken.REOPENED
+                    self._update(id_, _columns(part.episode) | ({"fired_at": self._now} if again else {}))
             for absorbed in part.absorbed:
                 self._update(absorbed, {"merged_into": id_})
             if alert.span in part.episode:
@@ -133,7 +134,7 @@ class _Entry:
 
     def _insert(self, source: str, fingerprint: str, episode: Episode[_Text]) -> int:
         key = {"source": source, "fingerprint": fingerprint, "severity": severity(episode.text.labels)}
-        times = {"received_at": self._now, "updated_at": self._now, "delivery_id": self._id}
+        times = {"received_at": self._now, "updated_at": self._now, "fired_at": self._now, "delivery_id": self._id}
         return _new_id(self._connection.execute(_OPEN, key | times | _columns(episode)))
 
     def _update(self, id_: int, changed: Mapping[str, object]) -> None:

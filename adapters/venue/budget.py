@@ -26,6 +26,7 @@ class _Spent:
     """The cost of a call; until its answer came nobody knows to which of the venue's windows it counts."""
 
     cost: float
+    urgent: bool
     answered: float = math.inf
 
 
@@ -34,7 +35,7 @@ class Budget:
 
     By the minute: in no 60 seconds, however a venue cuts them, does the sum of costs exceed the share. A call counts until 60
     seconds after its answer came, so that two calls between which the venue's minute lies were never counted as two minutes.
-    Of that, `reserved` (0 to 1) is left to what is urgent: other calls wait sooner.
+    `reserved` of it (0 to 1) is left to what is urgent: all other calls together never take more than the rest.
     Spread evenly: after a call of cost c nothing is begun for c x rate_limit / share seconds.
     Who waits is served in the order of coming, what is urgent before all others.
     """
@@ -81,22 +82,26 @@ class Budget:
             self._changed.set()
 
     async def _take(self, cost: float, *, urgent: bool) -> _Spent:
-        most = self._share * self._limit * (1.0 if urgent else 1 - self._reserved)
-        if self._by_the_minute and cost > most + _ROUNDING:
+        most = self._share * self._limit
+        if self._by_the_minute and cost > (most if urgent else self._unreserved) + _ROUNDING:
             raise SourceError(
                 Reason.RATE_LIMITED, f"the call alone costs {cost / self._limit:.2%} of the minute, more than the share"
             )
         began = _now()
         try:
             async with self._turns[urgent]:
-                return await self._when_it_fits(cost, most)
+                return await self._when_it_fits(_Spent(cost, urgent))
         finally:
             self._waited(_now() - began)
 
-    async def _when_it_fits(self, cost: float, most: float) -> _Spent:
+    @property
+    def _unreserved(self) -> float:
+        return self._share * self._limit * (1 - self._reserved)
+
+    async def _when_it_fits(self, spent: _Spent) -> _Spent:
         while True:
             self.admit()
-            at = self._fits_at(cost, most)
+            at = self._fits_at(spent)
             if at <= _now():
                 break
             self._changed.clear()
@@ -105,25 +110,20 @@ class Budget:
                     await self._changed.wait()
             except TimeoutError:
                 continue
-        spent = _Spent(cost)
         self._forget()
         self._spent.append(spent)
-        self._free_at = _now() + cost * self._rate_limit / self._share
+        self._free_at = _now() + spent.cost * self._rate_limit / self._share
         return spent
 
-    def _fits_at(self, cost: float, most: float) -> float:
-        """When the call may begin, by the loop's clock, as far as is known now; `most` is what a minute may hold."""
+    def _fits_at(self, call: _Spent) -> float:
+        """When the call may begin, by the loop's clock, as far as is known now."""
         if not self._by_the_minute:
             return self._free_at
         counted = self._in_window()
-        over = sum(spent.cost for spent in counted) + cost - most - _ROUNDING
-        for spent in sorted(counted, key=lambda spent: spent.answered):
-            if over <= 0:
-                break
-            over -= spent.cost
-            if over <= 0:
-                return spent.answered + WINDOW
-        return -math.inf
+        at = _room_at(counted, call.cost, self._share * self._limit)
+        if call.urgent or not self._reserved:
+            return at
+        return max(at, _room_at([spent for spent in counted if not spent.urgent], call.cost, self._unreserved))
 
     def _in_window(self) -> list[_Spent]:
         """What was spent in the last minute, or is on its way. Calls are not answered in the order in which they begin."""
@@ -156,6 +156,18 @@ class Budget:
     def used_ratio(self) -> float:
         """Our own use of the venue's whole limit in the last minute."""
         return sum(spent.cost for spent in self._in_window()) / self._limit
+
+
+def _room_at(counted: list[_Spent], cost: float, most: float) -> float:
+    """When so much of what was spent is more than a minute ago that the cost fits into `most`."""
+    over = sum(spent.cost for spent in counted) + cost - most - _ROUNDING
+    for spent in sorted(counted, key=lambda spent: spent.answered):
+        if over <= 0:
+            break
+        over -= spent.cost
+        if over <= 0:
+            return spent.answered + WINDOW
+    return -math.inf
 
 
 def _now() -> float:

@@ -100,7 +100,7 @@ def queries(made: Document) -> Iterator[tuple[str, str, str]]:
         for target in panel.get("targets", ()):
             place = f"{made['uid']}: {panel['title']} {target['refId']}"
             yield place, target["expr"], target.get("legendFormat", "")
-    for annotation in made["annotations"]["list"]:
+    for annotation in (each for each in made["annotations"]["list"] if "expr" in each):
         legend = f"{annotation.get('titleFormat', '')}{annotation.get('textFormat', '')}"
         yield f"{made['uid']}: annotation {annotation['name']}", annotation["expr"], legend
     for variable in made["templating"]["list"]:
@@ -138,7 +138,7 @@ def _dashboard(board: Board, addresses: Addresses) -> Dashboard:
             Link(title="What fires", type="link", uri="${occ_url:raw}/", keepTime=False, targetBlank=True),
         ],
         annotations=Annotations(
-            list=[_firing("Pages", "page", Colour.PAGE), _firing("Tickets", "ticket", Colour.TICKET)]
+            list=[_firing("Pages", "page", Colour.PAGE), _firing("Tickets", "ticket", Colour.TICKET), _done()]
         ),
         templating=Templating(list=[*_given(addresses), *map(_choice, board.variables)]),
         panels=list(placed(board.rows)),
@@ -157,6 +157,18 @@ def _firing(name: str, severity: str, colour: Colour) -> Document:
         "tagKeys": "domain",
         "textFormat": "{{entity}}",
         "titleFormat": "{{alertname}}",
+    }
+
+
+def _done() -> Document:
+    """What the receiver writes into Grafana: incidents as regions, what actions came to as points."""
+    return {
+        "datasource": {"type": "grafana", "uid": "-- Grafana --"},
+        "enable": True,
+        "hide": False,
+        "iconColor": str(Colour.NEUTRAL),
+        "name": "Incidents and actions",
+        "target": {"limit": 100, "matchAny": False, "tags": [TAG], "type": "tags"},
     }
 
 

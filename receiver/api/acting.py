@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 import orjson
@@ -11,6 +11,7 @@ from receiver import catalogue, entitlements, freezes, parameters, queries, requ
 from receiver import policy as policies
 from receiver.canonical import digits
 from receiver.clock import rfc3339
+from receiver.desk import Desk
 from receiver.policy import Approval, Person, Rule
 from receiver.requests import Verdict
 from receiver.why import Why
@@ -23,6 +24,8 @@ from .shapes import (
     Action,
     Actions,
     ActionsAsked,
+    Approvals,
+    ApprovalsAsked,
     Clause,
     Decided,
     Decision,
@@ -37,6 +40,7 @@ from .shapes import (
     Requests,
     RequestsAsked,
     Submission,
+    Waiting,
     Whole,
     Words,
 )
@@ -118,7 +122,7 @@ async def plan(call: Call[PlanWanted, Nothing]) -> Request:
 
 async def list_requests(call: Call[Nothing, RequestsAsked]) -> Requests:
     asked = call.query
-    found = await call.people.desk.requests(asked.limit, asked.state, asked.before)
+    found = await call.people.desk.requests(asked.limit, asked.state, asked.before, asked.episode)
     return Requests(requests=tuple(map(request_of, found)))
 
 
@@ -127,21 +131,33 @@ async def request(call: Call[Nothing, Nothing]) -> Whole:
     desk, id_ = call.people.desk, call.path["id"]
     found = await desk.request(id_)
     decisions = await desk.decisions(f"request/{id_}")
-    policy = desk.rules.current.policy
-    rule = policy.rule(found.action)
-    given = [Approval(each.person, each.roles) for each in decisions if each.kind is Verdict.APPROVE]
-    missing = policy.missing(rule, found.person, given) if rule else ()
-    approvers = policy.approvers(rule, found.person, given) if rule else ()
+    waiting = _waiting(desk, found, decisions)
     return Whole(
-        request=request_of(found),
+        request=waiting.request,
         plan=orjson.loads(found.plan),
         evidence=found.evidence,
         decisions=tuple(map(_decided, decisions)),
         effects=tuple(map(_effect, await desk.effects(id_))),
-        missing=_clauses(missing),
-        approvers=approvers,
-        may=dict(entitlements.of_request(desk.rules.current, found, decisions, approvers, desk.rules.around.now())),
+        missing=waiting.missing,
+        approvers=waiting.approvers,
+        may=waiting.may,
     )
+
+
+async def approvals(call: Call[Nothing, ApprovalsAsked]) -> Approvals:
+    desk = call.people.desk
+    return Approvals(waiting=tuple(_waiting(desk, *each) for each in await desk.waiting(call.query.limit)))
+
+
+def _waiting(desk: Desk, found: requests.Request, decisions: Collection[requests.Decision]) -> Waiting:
+    """Who has still to say something about it, and who may."""
+    policy = desk.rules.current.policy
+    rule = policy.rule(found.action)
+    given = [Approval(each.person, each.roles) for each in decisions if each.kind is Verdict.APPROVE]
+    approvers = policy.approvers(rule, found.person, given) if rule else ()
+    may = entitlements.of_request(desk.rules.current, found, decisions, approvers, desk.rules.around.now())
+    missing = _clauses(policy.missing(rule, found.person, given)) if rule else ()
+    return Waiting(request=request_of(found), missing=missing, approvers=approvers, may=dict(may))
 
 
 def _whose(call: Call[Any, Any]) -> tuple[Person, str]:
@@ -267,6 +283,8 @@ OPERATIONS: tuple[AnyOperation, ...] = (
     Operation("action", "GET", "/actions/{action}", "One action", action, Action),
     Operation("plan", "POST", "/requests", "Plan an action; nothing happens yet", plan, Request, PlanWanted, status=201),
     Operation("requests", "GET", "/requests", "Requests, the newest first", list_requests, Requests, asks=RequestsAsked),
+    Operation("approvals", "GET", "/approvals", "What waits for a word of somebody", approvals, Approvals,
+              asks=ApprovalsAsked),
     Operation("request", "GET", "/requests/{id}", "One request, with its plan", request, Whole),
     Operation("submit", "POST", "/requests/{id}/submit", "Ask for what was planned", submit, Request, Submission),
     Operation("approve", "POST", "/requests/{id}/approve", "Approve the plan that was read", approve, Request, Decision),

@@ -223,11 +223,12 @@ class Release(Shape):
 
 
 class RequestsAsked(Shape):
-    """`before` is the id of a request: those that follow it in the list."""
+    """`before` is the id of a request: those that follow it in the list. `episode` is of the alert that they answer."""
 
     limit: Limit = 100
     state: State | None = None
     before: Id | None = None
+    episode: Sequence | None = None
 
 
 class Request(Shape):
@@ -294,6 +295,25 @@ class Whole(Shape):
     missing: tuple[Clause, ...]
     approvers: tuple[str, ...]
     may: dict[str, tuple[str, ...]]
+
+
+class ApprovalsAsked(Shape):
+    limit: Limit = 30
+
+
+class Waiting(Shape):
+    """A request that waits for a word of somebody, as the whole of it says."""
+
+    request: Request
+    missing: tuple[Clause, ...]
+    approvers: tuple[str, ...]
+    may: dict[str, tuple[str, ...]]
+
+
+class Approvals(Shape):
+    """What waits for approvals, then what is in doubt; each from the newest."""
+
+    waiting: tuple[Waiting, ...]
 
 
 # --- freezes ----------------------------------------------------------------------------------------------------------

@@ -28,7 +28,10 @@ class Candidate:
     action: Action
     rule: Rule
     episode: EpisodeRow
+    heard_at: int
+    """When the alert was last heard to fire and had not fired before."""
     firing_since: int
+    """Since when it has fired without an end between, by its own word, and not before it was heard of."""
 
     @property
     def kind(self) -> str:
@@ -65,7 +68,7 @@ def candidates(connection: Connection, book: Rulebook) -> list[Candidate]:
         return []
     names = {matcher.get("alertname") for name in automated for matcher in _action(book, name).offered_by}
     return [
-        Candidate(book, action, automated[action.name], _episode(row), _firing_since(row))
+        _candidate(book, action, automated[action.name], row)
         for row in _firing(connection, names)
         for action in book.catalogue.offered(row.labels)
         if action.name in automated
@@ -95,18 +98,18 @@ def still(connection: Connection, candidate: Candidate) -> Candidate | None:
     row = connection.execute(select(episodes).where(standing, episodes.c.id == candidate.episode.id)).first()
     if row is None:
         return None
-    return Candidate(candidate.book, candidate.action, candidate.rule, _episode(row), _firing_since(row))
+    return _candidate(candidate.book, candidate.action, candidate.rule, row)
+
+
+def _candidate(book: Rulebook, action: Action, rule: Rule, row: Row[tuple[object, ...]]) -> Candidate:
+    last = max((ends for _, ends in row.spans if ends is not None), default=0)
+    began = min((starts for starts, ends in row.spans if ends is None and starts > last), default=row.starts_at)
+    heard = row.received_at if row.fired_at is None else row.fired_at
+    return Candidate(book, action, rule, _episode(row), heard, int(max(began, heard)))
 
 
 def _episode(row: Row[tuple[object, ...]]) -> EpisodeRow:
     return EpisodeRow(**{name: getattr(row, name) for name in EpisodeRow.__dataclass_fields__ if name != "sight"})
-
-
-def _firing_since(row: Row[tuple[object, ...]]) -> int:
-    """Since when it has fired without an end between, and not before it was heard of here."""
-    last = max((ends for _, ends in row.spans if ends is not None), default=0)
-    began = min((starts for starts, ends in row.spans if ends is None and starts > last), default=row.starts_at)
-    return int(max(began, row.received_at))
 
 
 # --- one alert in many notifications ----------------------------------------------------------------------------------

@@ -101,7 +101,7 @@ def _incomplete(connection: Connection) -> bool:
 
 def _alerts(connection: Connection, candidate: Candidate) -> int:
     """How many page alerts came within the storm's length before the alert, or after it."""
-    within, came = _within(candidate.book.policy.automation.storm), candidate.episode.received_at
+    within, came = _within(candidate.book.policy.automation.storm), candidate.heard_at
     return max(_pages(connection, came - within, came), _pages(connection, came, came + within))
 
 
@@ -110,8 +110,8 @@ def _within(storm: Storm) -> int:
 
 
 def _pages(connection: Connection, since: int, until: int) -> int:
-    """How many page alerts were new between two instants."""
-    new = episodes.c.received_at.between(since, until)
+    """How many page alerts began to fire between two instants, or fired again."""
+    new = episodes.c.fired_at.between(since, until)
     query = select(func.count()).where(
         episodes.c.severity == Severity.PAGE.value, episodes.c.merged_into.is_(None), new
     )

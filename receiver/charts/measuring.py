@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from occ.errors import SourceError
-from receiver.prometheus import Prometheus, Range, Rule, Series
+from receiver.prometheus import Matrix, Prometheus, Range, Rule, Series
 
 from .expression import Condition, NotDrawn, about, conditions, own, rule_of
 from .narrowing import narrowed
@@ -60,11 +60,12 @@ class _Asking:
     async def panel(self, condition: Condition) -> Panel:
         bare = Panel(condition.value, condition.op, condition.bound)
         try:
-            values, bounds = await self._lines(condition.value), await self._bounds(condition.bound)
+            values, bounds = await self._asked(condition.value), await self._bounds(condition.bound)
         except SourceError as error:
             return replace(bare, words=f"Prometheus does not say: {error}")
-        left_out = f"{len(values) - MAX_LINES} more series are not drawn" if len(values) > MAX_LINES else ""
-        return replace(bare, lines=values[:MAX_LINES], bounds=bounds[:MAX_LINES], words=left_out)
+        left_out = f"{values.more} more series are not drawn" if values.more else ""
+        lines = tuple(Line(series.points, self._name(series)) for series in values.series)
+        return replace(bare, lines=lines, bounds=bounds, words=left_out)
 
     async def _bounds(self, expression: str) -> tuple[Line, ...]:
         """A number is the same at every step; anything else is asked for."""
@@ -73,16 +74,15 @@ class _Asking:
         try:
             same = float(expression)
         except ValueError:
-            return await self._lines(expression)
+            return tuple(Line(series.points) for series in (await self._asked(expression)).series)
         return (Line(tuple((at, same) for at in self.times.instants())),)
 
-    async def _lines(self, expression: str) -> tuple[Line, ...]:
+    async def _asked(self, expression: str) -> Matrix:
         def wanted(series: Mapping[str, str]) -> bool:
             return about(self.rule, self.labels, series)
 
-        about_it = narrowed(expression, own(self.rule, self.labels))
-        found = await self.prometheus.query_range(about_it, self.times, wanted, WITHIN)
-        return tuple(Line(series.points, self._name(series)) for series in found)
+        query = narrowed(expression, own(self.rule, self.labels))
+        return await self.prometheus.query_range(query, self.times, wanted, most=MAX_LINES, within=WITHIN)
 
     def _name(self, series: Series) -> str:
         """What tells it from other series of the same alert."""

@@ -7,7 +7,7 @@ import math
 import re
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Protocol
+from typing import Any, Protocol
 
 from aiohttp import web
 from sqlalchemy import Connection, Engine
@@ -80,7 +80,8 @@ class Charts:
                 raise web.HTTPNotFound(text="no such alert is known here\n")
             drawn, _ = await self._drawn(found, hours)
             headers = {"Cache-Control": "no-store", "Content-Security-Policy": drawing.POLICY}
-            return web.Response(text=drawing.svg(drawn, size), content_type="image/svg+xml", headers=headers)
+            picture = await asyncio.to_thread(drawing.svg, drawn, size)
+            return web.Response(text=picture, content_type="image/svg+xml", headers=headers)
 
         return answer
 
@@ -91,12 +92,15 @@ class Charts:
             if found is None:
                 return self._answer(404, "unknown.html", visitor)
             drawn, measured = await self._drawn(found, hours)
-            values = {"hours": hours, "offered": HOURS, "chart": drawn, "measured": measured, "alert": found}
-            tables = [numbers(panel, drawn) for panel in drawn.panels]
             back = request.path.removesuffix("/chart")
-            return self._answer(200, "chart.html", visitor, back=back, tables=tables, **values)
+            values = {"hours": hours, "chart": drawn, "measured": measured, "alert": found, "back": back}
+            return await asyncio.to_thread(self._page, visitor, values)
 
         return answer
+
+    def _page(self, visitor: Visitor | None, values: dict[str, Any]) -> web.Response:
+        tables = [numbers(panel, values["chart"]) for panel in values["chart"].panels]
+        return self._answer(200, "chart.html", visitor, offered=HOURS, tables=tables, **values)
 
     async def _found(self, key: str, find: Find) -> History | None:
         def read() -> History | None:
@@ -106,13 +110,14 @@ class Charts:
         return await asyncio.to_thread(read) if _FINGERPRINT.fullmatch(key) else None
 
     async def _drawn(self, of: History, hours: int) -> tuple[Chart, Measured]:
-        """What was measured, between the same instants as what was done."""
-        end = math.floor(min(self._now() / clock.SECOND, of.until + hours * 1_800) / ROUND) * ROUND
+        """What was done until now, and what was measured until a moment ago: all who ask within it ask for the same."""
+        until = min(self._now() / clock.SECOND, of.until + hours * 1_800)
+        end = math.floor(until / ROUND) * ROUND
         times = Range(end - hours * 3_600, end, hours * 3_600 / POINTS)
         found = await self._measured(of, times)
-        fired = tuple((max(a, times.start), min(b, end)) for a, b in of.fired if a < end and b > times.start)
-        marks = tuple(mark for mark in of.marks if times.start <= mark.at <= end)[-MAX_MARKS:]
-        return Chart(times.start, times.end, times.step, found.panels, fired, marks, found.words), found
+        fired = tuple((max(a, times.start), min(b, until)) for a, b in of.fired if a < until and b > times.start)
+        marks = tuple(mark for mark in of.marks if times.start <= mark.at <= until)[-MAX_MARKS:]
+        return Chart(times.start, until, times.step, found.panels, fired, marks, found.words), found
 
     async def _measured(self, of: History, times: Range) -> Measured:
         """Asked once by however many look at the same time; whoever goes away does not take the answer from the rest."""

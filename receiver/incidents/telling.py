@@ -6,7 +6,7 @@ together, once a minute. All of them are there for the eye, on the page of incid
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from sqlalchemy import func, select
@@ -68,7 +68,7 @@ class Telling:
     by: str
     alert: EpisodeRow | None = None
     more: Mapping[str, str] = field(default_factory=dict)
-    to: Collection[str] = ()
+    to: tuple[str, ...] = ()
 
 
 def tell(entry: Entry, notice: Notice, telling: Telling) -> None:
@@ -78,12 +78,22 @@ def tell(entry: Entry, notice: Notice, telling: Telling) -> None:
 
 def tell_all(entry: Entry, notice: Notice, tellings: Sequence[Telling]) -> None:
     """Tells of what happened to each of these by itself: one by one, or together where that is too much. Of what comes within a
-    minute after that, nothing more is said.
+    minute after that, nothing more is said to the same people. Who was told of an incident alone is told of its end alone.
     """
-    if not tellings or _lately(entry, Notice.INCIDENTS_MANY, _together(notice)):
+    alone = _told_alone(entry, tellings) if notice is Notice.INCIDENT_RESOLVED else frozenset()
+    for telling in tellings:
+        if telling.incident.subject in alone:
+            _put(entry, notice, telling)
+    rest = [telling for telling in tellings if telling.incident.subject not in alone]
+    for to in dict.fromkeys(telling.to for telling in rest):
+        _tell_some(entry, notice, [telling for telling in rest if telling.to == to], to)
+
+
+def _tell_some(entry: Entry, notice: Notice, tellings: Sequence[Telling], to: tuple[str, ...]) -> None:
+    if _lately(entry, Notice.INCIDENTS_MANY, _together(notice, to)):
         return
     if _lately(entry, notice) + len(tellings) > MOST:
-        _put_many(entry, notice, tellings)
+        _put_many(entry, notice, tellings, to)
         return
     for telling in tellings:
         _put(entry, notice, telling)
@@ -122,28 +132,33 @@ def _of_alert(alert: EpisodeRow | None) -> dict[str, str]:
     }
 
 
-def _put_many(entry: Entry, notice: Notice, tellings: Sequence[Telling]) -> None:
+def _put_many(entry: Entry, notice: Notice, tellings: Sequence[Telling], to: tuple[str, ...]) -> None:
     table = schema.incidents
     count = select(func.count()).select_from(table).where(table.c.status.in_(UNRESOLVED))
     going = entry.connection.execute(count).scalar_one()
-    named = "; ".join(telling.incident.title for telling in tellings[:NAMED])
     gravest = min((telling.incident.severity for telling in tellings), key=list(Severity).index)
     text = {
         "summary": f"Many incidents at once were {MANY[notice]}: {going} go on now",
-        "description": f"They are not told one by one. Among them: {named}",
+        "description": "They are not told one by one. Among them: "
+        + "; ".join(telling.incident.title for telling in tellings[:NAMED]),
         "first_action": "Look at the list; what they have in common is the thing to find.",
         "link": "/incidents",
         **{name: value for name, value in tellings[0].more.items() if name == "people"},
     }
     severity = Severity.INFO if notice in QUIET else gravest
-    to = sorted({holder for telling in tellings for holder in telling.to})
-    many, about = Notice.INCIDENTS_MANY, _together(notice)
+    many, about = Notice.INCIDENTS_MANY, _together(notice, to)
     outbox.put(entry.connection, many, about, text, now=entry.now, severity=severity, each=True, to=to)
 
 
-def _together(notice: Notice) -> str:
+def _together(notice: Notice, to: tuple[str, ...]) -> str:
     """The subject of what is told of many together."""
-    return f"incidents/{MANY[notice].replace(' ', '_')}"
+    return "/".join(("incidents", MANY[notice].replace(" ", "_"), *to))
+
+
+def _told_alone(entry: Entry, tellings: Sequence[Telling]) -> frozenset[str]:
+    """The subjects of those that people have heard of one by one; few in a storm, as they were told so."""
+    box, subjects = schema.outbox, [telling.incident.subject for telling in tellings]
+    return frozenset(entry.connection.scalars(select(box.c.subject).where(box.c.subject.in_(subjects)).distinct()))
 
 
 def _lately(entry: Entry, notice: Notice, subject: str | None = None) -> int:

@@ -17,6 +17,8 @@ from sqlalchemy import Engine
 
 from receiver.audit.seal import Forged
 from receiver.changes import Rules
+from receiver.clock import SECOND
+from receiver.health import Condition, Finding
 from receiver.writer import NotDurable
 
 from . import escalation, members, opening, settling
@@ -31,6 +33,9 @@ EVERY = 1.0
 PAUSE = 0.2
 """Seconds between two looks at least: in a storm of alerts many are taken in at once."""
 
+
+LATE = 60 * SECOND
+"""So long may a look take, or be away, before that is worth saying: in a storm of alerts there is much to write."""
 
 AT_ONCE = 25
 """Episodes, or incidents, that are written about in one transaction: notifications wait for it."""
@@ -65,19 +70,30 @@ class Watch:
         self._changes, self._reading, self._rules, self._now = changes, reading, rules, now
         self.asked = asked
         self._woken = asyncio.Event()
+        self._looked: int | None = None
+        self._complaint = ""
 
     def wake(self) -> None:
         """Something was committed that may be about an incident."""
         self._woken.set()
 
+    def finding(self) -> Finding:
+        """Whether incidents were looked after lately, and without a complaint."""
+        if self._complaint:
+            return Finding(Condition.ILL, f"nobody looks after them: {self._complaint}", self._looked)
+        if self._looked is None:
+            return Finding(Condition.UNKNOWN, "nobody has looked after them yet")
+        if self._now() - self._looked > LATE:
+            return Finding(Condition.ILL, "nobody has looked after them for too long", self._looked)
+        return Finding(Condition.WELL, "every page has one, and each is told in its time", self._looked)
+
     async def run(self) -> None:
-        complaint = ""
         while True:
             self._woken.clear()
             said = await self._tried()
-            if said and said != complaint:
+            if said and said != self._complaint:
                 log.error("incidents can not be looked after: %s", said)
-            complaint = said
+            self._complaint = said
             await self._rest()
 
     async def _tried(self) -> str:
@@ -89,6 +105,7 @@ class Watch:
             return str(error)
         except Exception:
             self._changes.meters.unknown()
+            self._complaint = "an error of OCC's own; the log has it"
             raise
         return ""
 
@@ -106,6 +123,7 @@ class Watch:
         while (todo := await asyncio.to_thread(self._todo, asked)).anything:
             await self._do(todo, asked)
         self._changes.meters.stand(await asyncio.to_thread(self._going))
+        self._looked = self._now()
 
     async def _do(self, todo: Todo, asked: bool) -> None:  # noqa: FBT001 - as `members.turning` takes it
         make = self._changes.make

@@ -74,7 +74,7 @@ def annotation(message: Message, links: Links) -> dict[str, Any]:
     about = (message.says("domain"), message.says("entity"))
     tags = [TAG, _tag(message.subject), message.notice.value, *(_tag(each) for each in about if each)]
     anchors = [f'<a href="{html.escape(url)}">{name}</a>' for name, url in links.of(message)]
-    words = html.escape(clipped(f"{message.headline}: {message.says('summary')}", LONGEST))
+    words = html.escape(clipped(message.says("summary") or message.headline, LONGEST))
     return {"time": _ms(message.at), "timeEnd": _ms(message.at), "tags": tags, "text": "<br>".join([words, *anchors])}
 
 

@@ -42,7 +42,9 @@ SPOKEN: Mapping[str, str] = {
 }
 """What is told in this order right after the summary, and what is written before it."""
 
-_LINKS = ("link", "alert")
+_ELSEWHERE = ("summary", "link", "alert", "incident", "title")
+"""What is told as summary and links."""
+
 _PAGES = {"request": "/r/{}", "incident": "/i/{}", "freeze": "/freeze"}
 _PATH = re.compile(r"(/[A-Za-z0-9_.-]+)+")
 
@@ -69,7 +71,7 @@ class Message:
     @property
     def rest(self) -> tuple[tuple[str, str], ...]:
         """What has no place of its own, by name."""
-        known = {"summary", *SPOKEN, *_LINKS}
+        known = {*_ELSEWHERE, *SPOKEN}
         return tuple((key, value) for key, value in self.text.items() if key not in known and value)
 
 

@@ -38,6 +38,9 @@ FOLLOWS: Mapping[Notice, str | None] = {
 }
 """What becomes of the alert by notices that come after its first; None: nothing. What is not here triggers, if it is a page."""
 
+NOT_TOLD = frozenset({"summary", "link", "alert", "title"})
+"""What stands elsewhere in the event."""
+
 _SEVERITIES = {Severity.PAGE: "critical", Severity.TICKET: "warning"}
 
 
@@ -70,13 +73,13 @@ def events(message: Message, links: Links) -> tuple[dict[str, Any], ...]:
 def _alert(message: Message, links: Links) -> dict[str, Any]:
     """The fields of PagerDuty's common event format, and the links."""
     found = links.of(message)
-    details = {key: value for key, value in message.text.items() if key not in ("summary", "link", "alert") and value}
+    details = {key: value for key, value in message.text.items() if key not in NOT_TOLD and value}
     return {
         "client": "Operational Command Center",
         **({"client_url": found[0][1]} if found else {}),
         "links": [{"href": url, "text": name} for name, url in found],
         "payload": {
-            "summary": clipped(_line(f"{message.headline}: {message.says('summary')}"), LONGEST_SUMMARY),
+            "summary": clipped(_line(message.says("summary")) or message.headline, LONGEST_SUMMARY),
             "source": clipped(_line(message.says("entity")) or OURSELVES, LONGEST_KEY),
             "severity": _SEVERITIES.get(message.severity, "info"),
             "timestamp": rfc3339(message.at),

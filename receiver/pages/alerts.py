@@ -12,8 +12,9 @@ from .requests import to_request
 MAX_FIRING = 40
 MAX_RESOLVED = 12
 MAX_EPISODES = 20
+MAX_DONE = 10
 MAX_INCIDENTS = 20
-MAX_WAITING = 100
+MAX_WAITING = 10
 MAX_DOUBTFUL = 10
 LONGEST_NAME = 120
 
@@ -46,6 +47,7 @@ async def alert(visit: Visit) -> dict[str, Any]:
         "incident": found.incident,
         "episodes": found.episodes,
         "offered": await visit.people("actions", {"fingerprint": found.fingerprint}),
+        "done": await visit.people("requests", {"episode": str(latest.id), "limit": str(MAX_DONE)}),
         "freezes": await visit.people("freezes"),
         "why": _why(latest.labels),
     }

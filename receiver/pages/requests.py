@@ -85,21 +85,14 @@ def _has_effect(whole: Any) -> bool:
 
 async def approvals(visit: Visit) -> dict[str, Any]:
     """What waits for whoever looks comes first."""
-    listed = {state: await _listed(visit, state) for state in (State.PENDING_APPROVAL, State.IN_DOUBT)}
+    waiting = (await visit.ask("approvals", query={"limit": str(MAX_WAITING)})).waiting
     planned = await visit.ask("requests", query={"state": State.PLANNED.value, "limit": str(MAX_WAITING)})
-    waiting = [whole for wholes in listed.values() for whole in wholes]
     return {
         "for_me": [whole for whole in waiting if _waits_for(visit.person, whole)],
         "for_others": [whole for whole in waiting if not _waits_for(visit.person, whole)],
         "planned": [each for each in planned.requests if each.person == visit.person],
-        "cut": max(map(len, listed.values())) >= MAX_WAITING,
-        "meanings": MEANINGS,
+        "cut": len(waiting) >= MAX_WAITING,
     }
-
-
-async def _listed(visit: Visit, state: State) -> list[Any]:
-    found = await visit.ask("requests", query={"state": state.value, "limit": str(MAX_WAITING)})
-    return [await visit.ask("request", {"id": each.id}) for each in found.requests]
 
 
 def _waits_for(person: str, whole: Any) -> bool:
@@ -115,7 +108,6 @@ async def history(visit: Visit) -> dict[str, Any]:
         "state": asked.get("state", ""),
         "earlier": found.requests[-1].id if len(found.requests) == MAX_LISTED else None,
         "first": "before" not in asked,
-        "meanings": MEANINGS,
     }
 
 

@@ -170,11 +170,11 @@ async def site(folder: Path) -> AsyncIterator[Site]:
 
 @asynccontextmanager
 async def serving(
-    folder: Path, trading: Server, prometheus: str, *, port: int = 0, more: str = ""
+    folder: Path, trading: Server, prometheus: str, *, port: int = 0, more: str = "", actions: str = ""
 ) -> AsyncIterator[Site]:
-    """The receiver as its process runs it; `more` stands at the end of its file."""
+    """The receiver as its process runs it; `more` stands at the end of its file, `actions` at that of its catalogue."""
     path = acting.files(folder, prometheus=prometheus, more=more)
-    (folder / "actions.yml").write_text(ACTIONS.format(engine=trading.url))
+    (folder / "actions.yml").write_text(ACTIONS.format(engine=trading.url) + actions)
     acting.policy(folder, rules=POLICY)
     loaded = load(path, ReceiverConfig, acting.ENVIRONMENT)
     with opened(folder / "receiver.db") as database:

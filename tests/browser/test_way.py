@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from demo.until import until
 from tests.browser.site import Site, serving
 from tests.browser.tabs import DESK, PHONE, Tab, browsing, tab
 from tests.receiver import acting
+from tests.receiver.actions.venues import SPOT, SWAP, trading
 from tests.receiver.servers import WITHIN, Exposed, alertmanager, prometheus
 
 RULES = """
@@ -57,29 +58,36 @@ class Place:
         return made
 
 
-@pytest.fixture
-async def place(tmp_path: Path) -> AsyncIterator[Place]:
+@asynccontextmanager
+async def between(folder: Path, more: str = "", actions: str = "") -> AsyncIterator[Place]:
+    """A receiver between Prometheus, which measures a feed and the engine, and Alertmanager; nobody may complain."""
     (port,) = free_ports(1)
-    (tmp_path / "measured").mkdir()
-    trading = Engine({"binance": ("BTC/USDT",), "deribit": ("BTC-PERP",)})
+    (folder / "measured").mkdir()
+    made_up = Engine({"binance": ("BTC/USDT",), "deribit": ("BTC-PERP",)})
     async with AsyncExitStack() as stack:
-        engine = await stack.enter_async_context(Server(trading, token=acting.ENGINE_TOKEN))
+        engine = await stack.enter_async_context(Server(made_up, token=acting.ENGINE_TOKEN))
         measured = await stack.enter_async_context(Exposed(WELL).serving())
-        alerts = await stack.enter_async_context(alertmanager(tmp_path / "measured", f"http://127.0.0.1:{port}"))
+        alerts = await stack.enter_async_context(alertmanager(folder / "measured", f"http://127.0.0.1:{port}"))
         sees = await stack.enter_async_context(
             prometheus(
-                tmp_path / "measured",
+                folder / "measured",
                 scrapes={"feeds": measured.address, "engine": engine.url.removeprefix("http://")},
                 rules=RULES,
                 alertmanagers=[alerts.removeprefix("http://")],
             )
         )
-        more = f'alertmanager: {{url: "{alerts}"}}\n'
-        site = await stack.enter_async_context(serving(tmp_path, engine, sees, port=port, more=more))
+        more += f'alertmanager: {{url: "{alerts}"}}\n'
+        site = await stack.enter_async_context(serving(folder, engine, sees, port=port, more=more, actions=actions))
         browser = await stack.enter_async_context(browsing())
         made = Place(site, measured, engine, browser, stack)
         yield made
         assert [each.complaints for each in made.tabs if each.complaints] == []
+
+
+@pytest.fixture
+async def place(tmp_path: Path) -> AsyncIterator[Place]:
+    async with between(tmp_path) as made:
+        yield made
 
 
 async def seen(one: Tab, there: Callable[[], Awaitable[bool]]) -> None:
@@ -133,19 +141,15 @@ async def test_from_an_alert_to_the_report_of_its_incident(place: Place) -> None
     assert {"Approve this plan", "Reject it"}.isdisjoint(await buttons(opal)), "nobody approves their own"
     assert "pending approval" in await opal.text()
 
-    # Two people agree, each by the page of what waits for them; the requester is one of neither.
-    for name in ("tara", "rita"):
-        one = await place.person(name, "/approvals", DESK)
-        await one.page.locator(f"main a[href='{request}']").first.click()
-        assert place.engine.engine.halted == frozenset(), "not before both agree"
-        await one.page.get_by_label("Why").fill(f"{name} has seen it")
-        await press(one, "Approve this plan")
-        assert f"{name} has seen it" in await one.text()
+    await two_agree(place, request)
 
     # It is done to the real engine, and seen to be done by the real Prometheus.
     await seen(opal, says(opal, "succeeded"))
     assert place.engine.engine.halted == {"binance"}
     assert "It was done, and was seen to work." in await opal.text()
+    marked = await text_of(opal, f"{request}/chart")
+    for said in ("incident opened", "halt-with-approval started, for opal", "halt-with-approval: succeeded"):
+        assert said in marked
 
     # Somebody takes the lead. The feed recovers, and what went on ends by itself.
     cora = await place.person("cora", "/incidents")
@@ -166,6 +170,17 @@ async def test_from_an_alert_to_the_report_of_its_incident(place: Place) -> None
         assert await cora.open(path) == 200
     assert "succeeded" in await text_of(cora, "/history")
     assert "Nothing fires" in await text_of(cora, "/")
+
+
+async def two_agree(place: Place, request: str) -> None:
+    """Each by the page of what waits for them; the requester is neither of them."""
+    for name in ("tara", "rita"):
+        one = await place.person(name, "/approvals", DESK)
+        await one.page.locator(f"main a[href='{request}']").first.click()
+        assert place.engine.engine.halted == frozenset(), "not before both agree"
+        await one.page.get_by_label("Why").fill(f"{name} has seen it")
+        await press(one, "Approve this plan")
+        assert f"{name} has seen it" in await one.text()
 
 
 async def chart_is_there(one: Tab) -> None:
@@ -239,3 +254,38 @@ async def test_with_a_freeze_only_what_protects_starts(place: Place) -> None:
     await press(opal, "Plan: Stop the engine on a venue")
     await press(opal, "Do it now: Stop the engine on a venue")
     await seen(opal, says(opal, "succeeded"))
+
+
+CANCELLING = """
+  - name: halt-and-cancel
+    title: Stop the engine and cancel what it has open
+    steps:
+      - {executor: http, target: engine, path: /halt, body: {venue: $venue}}
+      - {executor: cancel_orders, venue: $venue, account: desk}
+    offered_by: [{alertname: FeedFrozen}]
+    parameters: {venue: {from_label: venue, choices: [binance]}}
+    deadline: 5s
+    verify: {query: 'engine_quoting{venue="$venue"} == 0', heartbeat: engine_heartbeat_timestamp_seconds, within: 30s}
+"""
+
+
+async def test_orders_that_are_shown_in_the_plan_are_cancelled_at_the_venue(tmp_path: Path) -> None:
+    async with trading() as venue:
+        (trader, *_) = venue.venue.exchange.accounts.values()
+        (tmp_path / "key").write_text(trader.api_key)
+        (tmp_path / "secret").write_text(trader.secret)
+        keys = "api_key: {file: key}, secret: {file: secret}, markets: [spot, linear]"
+        more = f'venues: {{binance: {{exchange: binance, base_url: "{venue.url}", accounts: {{desk: {{{keys}}}}}}}}}\n'
+        async with between(tmp_path, more, CANCELLING) as place:
+            orders = [await venue.place(symbol, "limit", "buy", 0.1, 40_000) for symbol in (SPOT, SWAP)]
+            opal = await alerted(place, "opal")
+            await press(opal, "Plan: Stop the engine and cancel what it has open")
+            plan = await opal.text()
+            assert all(order in plan for order in orders), "the very orders that would go"
+            assert venue.cancelled == {}
+            await press(opal, "Ask for approval: Stop the engine and cancel what it has open")
+            await two_agree(place, opal.path)
+            await seen(opal, says(opal, "succeeded"))
+            assert place.engine.engine.halted == {"binance"}
+            assert venue.cancelled == dict.fromkeys(orders, 1)
+            assert "cancelled 2" in await opal.text()

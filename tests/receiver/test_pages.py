@@ -159,7 +159,9 @@ async def test_nothing_that_an_alert_says_is_more_than_text(receiver: Receiver, 
         source = await receiver.get(path)
         found = Page(source)
         assert {tag for tag, _ in found.elements}.isdisjoint({"script", "svg", "iframe", "object", "base", "form"})
-        pictures = [attrs.get("src") or attrs.get("srcset") for tag, attrs in found.elements if tag in ("img", "source")]
+        pictures = [
+            attrs.get("src") or attrs.get("srcset") for tag, attrs in found.elements if tag in ("img", "source")
+        ]
         assert all(re.match(r"/a/[0-9a-f]{16}/chart\.svg\?", picture or "") for picture in pictures)
         assert not [name for _, attrs in found.elements for name in attrs if name.startswith("on") or name == "style"]
         assert all(re.match(r"https?://|/|#", link) for link in found.links)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from demo.until import until
 from occ.errors import Reason, SourceError
 from receiver import prometheus as asking
 from receiver.fill import quoted
-from receiver.prometheus import Prometheus, Rule, Sample, matcher
+from receiver.prometheus import Matrix, Prometheus, Range, Rule, Sample, Series, matcher
 from tests.receiver.servers import WITHIN, Exposed, prometheus
 from tests.receiver.wire import listening, silent
 
@@ -192,3 +192,55 @@ async def test_a_prometheus_that_does_not_answer_is_an_error(session: aiohttp.Cl
     with pytest.raises(SourceError) as caught:
         await Prometheus(session, f"http://127.0.0.1:{free_ports(1)[0]}").query("up")
     assert caught.value.reason is Reason.CONNECT
+
+
+# --- over time -------------------------------------------------------------------------------------------------------
+
+
+def anything(_: Mapping[str, str]) -> bool:
+    return True
+
+
+async def test_a_real_prometheus_says_what_was_at_each_instant(session: aiohttp.ClientSession, tmp_path: Path) -> None:
+    async with prometheus(tmp_path) as url:
+        asked = Prometheus(session, url)
+        times = Range(1_790_000_000, 1_790_000_120, 60)
+        found = await asked.query_range("vector(time()) > 1790000000", times, anything, most=1)
+        assert found == Matrix(
+            (Series({}, ((1_790_000_060.0, 1_790_000_060.0), (1_790_000_120.0, 1_790_000_120.0))),), 0
+        )
+        named = " or ".join(f'label_replace(vector({number}), "n", "{number}", "", "")' for number in range(5))
+        found = await asked.query_range(named, times, lambda labels: labels["n"] != "3", most=2)
+        assert ([series.labels["n"] for series in found.series], found.more) == (["0", "1"], 2)
+        with pytest.raises(SourceError):
+            await asked.query_range("up{", times, anything, most=1)
+        with pytest.raises(ValueError, match="more than 300 points"):
+            await asked.query_range("up", Range(0, 300, 1), anything, most=1)
+
+
+def matrix(*items: object, **more: object) -> dict[str, Any]:
+    return {"status": "success", "data": {"resultType": "matrix", "result": list(items)}, **more}
+
+
+BROKEN_MATRIX = {
+    "an error": {"status": "error", "error": "canary"},
+    "a vector": vector(),
+    "a part of an answer": matrix(warnings=["canary"]),
+    "no values": matrix({"metric": {}}),
+    "a histogram": matrix({"metric": {}, "histograms": [[1.0, {}]]}),
+    "a value that is none": matrix({"metric": {}, "values": [[1.0, "canary"]]}),
+    "a point that is none": matrix({"metric": {}, "values": [1.0]}),
+    "a label that is no text": matrix({"metric": {"a": 1}, "values": []}),
+    "an item that is none": matrix("canary"),
+    "too many": matrix(*[{"metric": {}, "values": []}] * (asking.MAX_SERIES + 1)),
+}
+
+
+@pytest.mark.parametrize("told", BROKEN_MATRIX.values(), ids=BROKEN_MATRIX.keys())
+async def test_an_answer_over_time_that_is_none_is_an_error(session: aiohttp.ClientSession, told: object) -> None:
+    body = json.dumps(told).encode()
+    async with listening(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)) as wire:
+        with pytest.raises(SourceError) as caught:
+            await Prometheus(session, wire.url).query_range("up", Range(0, 60, 15), anything, most=9)
+    assert caught.value.reason is Reason.BAD_RESPONSE
+    assert "canary" not in str(caught.value)

@@ -59,6 +59,22 @@ def test_reopens_within_ten_minutes_and_not_later(database: Database) -> None:
     assert [row.id for row in shown(database)] == [2, 1]
 
 
+def test_when_it_began_to_fire_is_kept_and_nothing_but_firing_again_moves_it(database: Database) -> None:
+    def fired_at() -> int:
+        with database.reading.begin() as connection:
+            return int(connection.execute(select(episodes.c.fired_at)).scalar_one())
+
+    take(database, message(alert()))
+    take(database, message(alert()), NOW + 1)
+    take(database, message(alert(summary="another")), NOW + 2)
+    take(database, message(alert(ends=NOW + 3)), NOW + 3)
+    assert fired_at() == NOW
+    take(database, message(alert(starts=NOW + 4)), NOW + 5)
+    assert fired_at() == NOW + 5
+    take(database, message(alert(starts=NOW + 4)), NOW + 6)
+    assert fired_at() == NOW + 5
+
+
 def test_every_body_is_kept_as_it_came(database: Database) -> None:
     bodies = [message(alert()), message(alert()), b"\0\xff not JSON"]
     for body in bodies:

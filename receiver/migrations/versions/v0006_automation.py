@@ -10,6 +10,7 @@ depends_on = None
 
 _ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 _PAGE = sa.text("severity = 'page'")
+_FIRED = "when it was last heard to fire and had not fired before"
 
 
 def upgrade() -> None:
@@ -36,4 +37,6 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["request_id"], ["requests.id"], name="automations_request_id_fkey"),
         comment="what the receiver made of an alert that offers an action; for people: nothing starts because of a row here",
     )
-    op.create_index("episodes_pages", "episodes", ["received_at"], sqlite_where=_PAGE, postgresql_where=_PAGE)
+    op.add_column("episodes", sa.Column("fired_at", sa.BigInteger(), comment=_FIRED))
+    op.execute("UPDATE episodes SET fired_at = received_at")
+    op.create_index("episodes_pages", "episodes", ["fired_at"], sqlite_where=_PAGE, postgresql_where=_PAGE)

@@ -185,3 +185,59 @@ async def test_the_used_ratio_is_of_the_whole_limit_and_of_the_last_minute() -> 
 def test_a_share_that_is_none_is_refused(share: float) -> None:
     with pytest.raises(ValueError, match="rate_limit_share"):
         budget(share)
+
+
+# --- what is reserved ------------------------------------------------------------------------------------------------
+
+mixed = st.tuples(st.floats(0, 300), st.sampled_from([1.0, 5.0, 16.0]), st.floats(0, 20), st.booleans())
+"""Begins at, costs, takes, is urgent."""
+
+
+@settings(max_examples=40)
+@given(st.lists(mixed, min_size=1, max_size=50), st.floats(0.1, 1), st.floats(0, 0.8))
+def test_what_is_not_urgent_leaves_what_is_reserved_and_all_together_keep_to_the_share(
+    calls: list[tuple[float, float, float, bool]], share: float, reserved: float
+) -> None:
+    @on_virtual_time
+    async def run() -> None:
+        of = budget(share, reserved=reserved)
+        told: list[tuple[float, float, bool]] = []
+
+        async def one(at: float, cost: float, takes: float, urgent: bool) -> None:  # noqa: FBT001 - by hypothesis
+            await asyncio.sleep(at)
+            if cost > share * WINDOW / PER_UNIT * (1.0 if urgent else 1 - reserved):
+                with pytest.raises(SourceError, match="more than the share"):
+                    async with of.spend(cost, urgent=urgent):
+                        pass
+                return
+            async with of.spend(cost, urgent=urgent):
+                told.append((now(), cost, urgent))
+                await asyncio.sleep(takes)
+
+        await asyncio.gather(*(one(*call) for call in calls))
+        limit = share * WINDOW / PER_UNIT
+        if told:
+            assert most_in_a_window([(at, cost) for at, cost, _ in told]) <= limit + 1e-6
+        if calm := [(at, cost) for at, cost, urgent in told if not urgent]:
+            assert most_in_a_window(calm) <= limit * (1 - reserved) + 1e-6
+
+    run()
+
+
+@on_virtual_time
+async def test_what_is_urgent_goes_where_others_wait() -> None:
+    of = budget(0.1, reserved=0.5)
+    for _ in range(60):
+        await spend(of, 1.0)
+    waiting = asyncio.create_task(spend(of, 1.0))
+    async with of.spend(50.0, urgent=True):
+        assert now() < 1.0
+        assert not waiting.done()
+    await waiting
+    assert now() >= WINDOW
+
+
+@pytest.mark.parametrize("reserved", [-0.1, 1.0])
+def test_a_share_that_is_none_can_not_be_reserved(reserved: float) -> None:
+    with pytest.raises(ValueError, match="reserved"):
+        budget(0.5, reserved=reserved)

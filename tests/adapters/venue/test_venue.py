@@ -12,12 +12,13 @@ from typing import Any
 
 import aiohttp
 import pytest
+from aiohttp import web
 
 from adapters.venue import Credentials, Venue, library
 from demo.venue.server import Server
 from occ.config import Secret
 from occ.errors import Reason, SourceError
-from tests.adapters.venue.far import SPOT, Told, venue
+from tests.adapters.venue.far import SPOT, Told, scripted, venue
 from tests.demo.venue.support import DEADLINE, TRADER, opened
 
 KEYS = Credentials(api_key=Secret(TRADER["apiKey"]), secret=Secret(TRADER["secret"]))
@@ -261,3 +262,33 @@ def test_ccxt_is_imported_in_one_file_alone(request: pytest.FixtureRequest) -> N
     }
 
     assert found == {"adapters/venue/library.py"}
+
+
+# --- what takes effect -----------------------------------------------------------------------------------------------
+
+
+class TooLateError(Exception):
+    """As the receiver says that nothing may be sent any more."""
+
+
+async def test_what_takes_effect_is_asked_about_right_before_it_is_sent() -> None:
+    async with scripted() as server, venue(server.base, "kraken") as made:
+        server.answer = lambda _: web.json_response({"error": [], "result": {"unixtime": 1_700_000_000, "rfc1123": ""}})
+        seen: list[int] = []
+
+        async def clear() -> None:
+            seen.append(len(server.paths))
+
+        assert await made.act(clear, "fetch_time") == 1_700_000_000_000
+        assert (seen, len(server.paths)) == ([0], 1)
+
+
+async def test_what_must_not_be_sent_is_not() -> None:
+    async with scripted() as server, venue(server.base, "kraken") as made:
+
+        async def clear() -> None:
+            raise TooLateError
+
+        with pytest.raises(TooLateError):
+            await made.act(clear, "fetch_time")
+        assert server.paths == []

@@ -29,7 +29,7 @@ TURNS: dict[str, tuple[set[str], set[str]]] = {
     "release": ({"cora", "carl"}, {"in_doubt"}),
 }
 
-READS = {"/me", "/now", "/health", "/alerts/{fingerprint}", "/automation", "/episodes", "/episodes/1", "/actions", "/actions/halt", "/requests", "/freezes", "/audit",
+READS = {"/me", "/approvals", "/now", "/health", "/alerts/{fingerprint}", "/automation", "/episodes", "/episodes/1", "/actions", "/actions/halt", "/requests", "/freezes", "/audit",
          "/audit/checkpoints", "/outbox", "/notifiers"}  # fmt: skip
 """Everybody who is logged in may read all of it."""
 

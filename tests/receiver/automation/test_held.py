@@ -174,6 +174,21 @@ async def test_a_storm_elsewhere_stops_what_has_fired_for_long(auto: Scene) -> N
     assert auto.halted == {"binance"}
 
 
+async def test_alerts_that_fire_again_are_a_storm_as_new_ones_are(auto: Scene) -> None:
+    for number in range(4):
+        await auto.fires("Other", entity=f"venue-{number}")
+        auto.passes(61)
+        await auto.fires("Other", entity=f"venue-{number}", ends=True)
+    auto.passes(61)
+    for number in range(4):
+        again = support.alert("Other", starts=auto.world.clock.now, labels=LABELS | {"entity": f"venue-{number}"})
+        await auto.sent(again)
+    assert len(auto.house.rows("SELECT id FROM episodes")) == 4
+    await auto.fires()
+    await auto.lasts()
+    await held(auto, "storm")
+
+
 async def test_alerts_that_are_no_pages_are_no_storm(auto: Scene) -> None:
     for number in range(30):
         await auto.fires("Other", entity=f"venue-{number}", severity="ticket")

@@ -233,3 +233,40 @@ async def test_a_request_that_is_gone_is_found_and_freezes_everything(auto: Scen
     await auto.house.look()
     assert [freeze.person for freeze in await auto.house.desk.freezes()] == ["receiver"]
     assert len(auto.effects) == 1
+
+
+# --- which alerts offer it --------------------------------------------------------------------------------------------
+
+
+async def test_an_action_may_be_offered_by_any_label(tmp_path: Path) -> None:
+    async with around(tmp_path) as world:
+        world.actions = world.actions.replace("{{alertname: FeedFrozen}}", "{{team: desk}}")
+        async with scene(world) as made:
+            await made.fires("Whatever", entity="a")
+            await made.fires("Whatever", entity="b", team="desk")
+            await made.lasts()
+            (request,) = await made.requests()
+            assert request.evidence["alert"]["entity"] == "b"
+
+
+@pytest.mark.parametrize("name", ["FeedFrozen'", 'Feed"Frozen', "FeedFrozen\n", "feedfrozen", "Feed%", "$.alertname"])
+async def test_an_alert_of_another_name_offers_nothing(auto: Scene, name: str) -> None:
+    await auto.fires(name)
+    await auto.lasts()
+    assert (auto.decisions(), await auto.requests()) == ([], [])
+
+
+async def test_what_the_receiver_tells_of_itself_is_not_acted_on(auto: Scene) -> None:
+    await auto.fires()
+    auto.house.tamper("UPDATE episodes SET source = 'receiver'")
+    await auto.lasts()
+    assert (auto.decisions(), await auto.requests()) == ([], [])
+
+
+async def test_an_action_that_a_reload_brings_is_counted_from_nothing(auto: Scene) -> None:
+    auto.world.actions = auto.world.actions.replace("name: halt-all", "name: halt-both")
+    auto.world.policy = auto.world.policy.replace("action: halt-all", "action: halt-both")
+    await auto.house.desk.adopt(auto.world.write(), "receiver")
+    await auto.look()
+    for outcome in ("acted", "withdrawn"):
+        assert auto.house.metric("action_automation_total", action="halt-both", kind="auto", outcome=outcome) == 0

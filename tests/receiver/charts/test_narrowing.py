@@ -12,7 +12,7 @@ import pytest_asyncio
 
 from receiver.charts.expression import conditions
 from receiver.charts.narrowing import narrowed
-from receiver.prometheus import Prometheus, Range, Series
+from receiver.prometheus import Prometheus, Range
 from tests.receiver.charts.past import remembering
 from tests.receiver.charts.test_expression import shipped
 
@@ -74,8 +74,8 @@ async def asked(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Prome
 
 async def told(asked: Prometheus, query: str) -> set[tuple[tuple[tuple[str, str], ...], float]]:
     """What it says of the alert's own series."""
-    found: tuple[Series, ...] = await asked.query_range(query, Range(NOW, NOW, 15), agrees)
-    return {(tuple(sorted(series.labels.items())), series.points[0][1]) for series in found}
+    found = await asked.query_range(query, Range(NOW, NOW, 15), agrees, most=100)
+    return {(tuple(sorted(series.labels.items())), series.points[0][1]) for series in found.series}
 
 
 def agrees(labels: object) -> bool:

@@ -56,7 +56,7 @@ async def test_their_escalation_and_their_end_are_told_together(scene: Scene) ->
     await scene.look()
     notice = scene.notice()
     assert (notice["subject"], notice["text"]["people"], notice["audience"]) == (
-        "incidents/escalated",
+        "incidents/escalated/oncall",
         "opal, otto",
         '["oncall"]',
     )
@@ -67,6 +67,39 @@ async def test_their_escalation_and_their_end_are_told_together(scene: Scene) ->
     notice = scene.notice()
     assert (notice["subject"], notice["severity"]) == ("incidents/resolved", "info")
     assert len(scene.told()) == 3
+
+
+async def test_what_was_told_alone_ends_alone_in_the_worst_storm(scene: Scene) -> None:
+    """Else what a notifier has opened for it would stay open for ever."""
+    await scene.fire(entity="the first")
+    await scene.look()
+    await fire(scene, 2 * MOST)
+    await scene.look()
+    scene.clock.passes(30)
+    for each in range(2 * MOST):
+        await scene.recover(entity=f"node-{each}", ago=30)
+    await scene.recover(entity="the first", ago=30)
+    await scene.look()
+    told = [(row["kind"], row["subject"]) for row in scene.house.rows("SELECT kind, subject FROM outbox ORDER BY id")]
+    first = next(stand.incident for stand in await scene.stands() if stand.incident.entity == "the first")
+    assert told.count(("incident_resolved", first.subject)) == 1
+    assert told.count(("incidents_many", "incidents/resolved")) == 1
+    assert len(told) == 4
+
+
+async def test_whoever_is_next_hears_of_it_however_much_the_others_were_told(scene: Scene) -> None:
+    """Of what escalates to them, not of what escalates to those before them."""
+    await scene.fire(entity="the first")
+    await scene.look()
+    scene.clock.passes(WITHIN)
+    await fire(scene, 2 * MOST)
+    await scene.look()
+    scene.clock.passes(WITHIN)
+    await scene.look()
+    subjects = [row["subject"] for row in scene.house.rows("SELECT subject FROM outbox ORDER BY id")]
+    assert subjects[-1] == "incidents/escalated/oncall"
+    first = next(stand.incident for stand in await scene.stands() if stand.incident.entity == "the first")
+    assert (first.level, first.subject in subjects[-2:]) == (2, True)
 
 
 async def test_what_a_person_does_is_always_told(scene: Scene) -> None:

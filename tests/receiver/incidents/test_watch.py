@@ -8,6 +8,7 @@ import pytest
 
 from demo.until import until
 from receiver.background import background
+from receiver.health import Condition
 from tests.receiver.incidents.scene import Scene
 
 WITHIN = 60.0
@@ -58,10 +59,20 @@ async def test_while_the_audit_is_not_ours_nothing_is_known(scene: Scene, caplog
                 return scene.house.metric("incidents_open", severity="page") is None
 
             await until(unknown, WITHIN)
+        assert scene.house.watch.finding().condition is Condition.ILL
     assert await scene.stands() == []
     assert [record.message for record in caplog.records if "incidents can not be looked after" in record.message][
         1:
     ] == []
+
+
+async def test_it_says_how_it_is(scene: Scene) -> None:
+    assert scene.house.watch.finding().condition is Condition.UNKNOWN
+    await scene.look()
+    found = scene.house.watch.finding()
+    assert (found.condition, found.at) == (Condition.WELL, scene.clock.now)
+    scene.clock.passes(61)
+    assert scene.house.watch.finding().condition is Condition.ILL
 
 
 def append(scene: Scene) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import socket
 import ssl
+from pathlib import Path
 
 import pytest
 import trustme
@@ -13,13 +14,17 @@ from sqlalchemy import text
 
 from demo.until import until
 from occ import http
+from occ.config import Secret
 from occ.errors import HttpError, RateLimitError, Reason, SourceError
 from receiver.clock import SECOND
 from receiver.families import Severity
 from receiver.notifying.dispatch import TRIES, pause, refuses
+from receiver.notifying.grafana import Annotations
+from receiver.notifying.message import HEADLINES
 from receiver.outbox import Notice
 from receiver.writer import NotDurable
-from tests.receiver.notifying.conftest import Post, pagerduty, slack
+from tests.receiver.notifying.boards import TOKEN, Boards
+from tests.receiver.notifying.conftest import LINKS, Post, pagerduty, slack
 from tests.receiver.notifying.far import HANG, RESET, TAKE_THEN_RESET, Far, Fault
 
 DAY = 86_400
@@ -488,3 +493,47 @@ def test_pauses_grow_to_a_minute_and_no_farther() -> None:
     for attempts in range(1, 2000):
         longest = min(60.0, 2.0 ** (attempts - 1)) if attempts < 20 else 60.0
         assert longest / 2 * SECOND <= pause(attempts) <= longest * SECOND
+
+
+async def test_over_tls_it_tells_who_is_vouched_for(
+    post: Post, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
+    monkeypatch.setattr(http, "tls", http.tls.__wrapped__)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    far = await post.stack.enter_async_context(Far().serving(context))
+    post.follow(slack(far))
+    await post.put()
+    await post.look()
+    assert (len(far.taken), post.states()) == (1, [("ops", "delivered")])
+
+
+async def test_every_kind_of_notice_can_be_told_by_every_notifier(post: Post) -> None:
+    chat, pager, boards = await post.far(), await post.far(), await post.stack.enter_async_context(Boards().serving())
+    grafana = Annotations(Secret(boards.url), Secret(TOKEN), LINKS)
+    post.follow(slack(chat), pagerduty(pager), grafana)
+    for notice in Notice:
+        await post.put(notice.value, f"kind/{notice}", notice)
+    await post.look()
+    assert {state for _, state in post.states()} == {"delivered", "skipped"}
+    assert sorted(summaries(chat)) == sorted(Notice)
+
+
+async def test_a_mistake_of_ours_in_one_message_keeps_no_other_from_being_told(
+    post: Post, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    far = await post.far()
+    post.follow(slack(far))
+    await post.put("first", "freeze/1", Notice.CLOCK)
+    await post.put("second", "freeze/2")
+    with monkeypatch.context() as broken:
+        broken.delitem(HEADLINES, Notice.CLOCK)
+        await post.look()
+        await post.look()
+    assert summaries(far) == ["second"]
+    assert [record.levelno for record in caplog.records if "could not be told on" in record.message] == [50]
+    await post.later(2)
+    assert summaries(far) == ["second", "first"]

@@ -46,8 +46,7 @@ async def test_an_incident_is_a_region_from_its_opening_to_its_resolution(post: 
         "time": AT,
         "timeEnd": AT + 60_000,
         "tags": ["occ", SUBJECT, "incident_opened", "nodes", "ethereum"],
-        "text": "Incident opened: Chain ethereum has stalled<br>"
-        '<a href="https://occ.example/i/00112233aabbccdd">Open</a>',
+        "text": 'Chain ethereum has stalled<br><a href="https://occ.example/i/00112233aabbccdd">Open</a>',
     }
     assert post.told("grafana") == {"delivered": 2, "failed": 0, "given_up": 0}
 
@@ -116,12 +115,12 @@ async def test_a_token_that_is_refused_is_given_up_and_never_told(post: Post) ->
 
 def test_words_of_others_are_text_and_no_html() -> None:
     found = annotation(message(summary='<img src=x onerror="alert(1)">', entity="x" * 300), LINKS)
-    assert found["text"].startswith("Incident opened: &lt;img src=x onerror=&quot;alert(1)&quot;&gt;<br>")
+    assert found["text"].startswith("&lt;img src=x onerror=&quot;alert(1)&quot;&gt;<br>")
     assert max(map(len, found["tags"])) <= LONGEST_TAG
 
 
 def test_without_an_address_of_ours_it_links_nowhere() -> None:
-    assert annotation(message(), Links(None))["text"] == "Incident opened: ethereum has stalled"
+    assert annotation(message(), Links(None))["text"] == "ethereum has stalled"
 
 
 def test_only_what_goes_on_is_ended() -> None:

@@ -34,7 +34,7 @@ def test_a_page_triggers_an_alert() -> None:
                 {"href": "https://occ.example/a/0123456789abcdef", "text": "Alert"},
             ],
             "payload": {
-                "summary": "Incident opened: Chain ethereum has stalled",
+                "summary": "Chain ethereum has stalled",
                 "source": "ethereum",
                 "severity": "critical",
                 "timestamp": "2026-09-21T14:13:20Z",

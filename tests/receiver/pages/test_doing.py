@@ -36,6 +36,7 @@ async def test_two_taps_from_an_alert_to_a_protective_action(hall: Hall) -> None
     assert hall.office.world.effects == {}
     done = await opal.press(plan, "submit")
     assert state(done) == "approved"
+    assert done.path in (await opal.get(alert.path)).page.links, "whoever looks at the alert sees what is done"
     await hall.office.house.settle()
     assert state(await opal.get(done.path)) == "succeeded"
     assert sum(hall.office.world.effects.values()) == 1
