@@ -381,8 +381,10 @@ automations = Table(
     Column("does", JSON, nullable=False, comment="what each step would do; empty while it is not planned"),
     Column("at", BigInteger, nullable=False, comment="when it was first considered"),
     Column("changed_at", BigInteger, nullable=False),
-    UniqueConstraint("action", "episode_id", "kind"),
+    UniqueConstraint("episode_id", "action", "kind"),
     comment="what the receiver made of an alert that offers an action; for people: nothing starts because of a row here",
 )
 _page = episodes.c.severity == "page"
+_merged = episodes.c.merged_into.is_not(None)
+Index("episodes_merged", episodes.c.merged_into, sqlite_where=_merged, postgresql_where=_merged)
 Index("episodes_pages", episodes.c.fired_at, sqlite_where=_page, postgresql_where=_page)

@@ -100,9 +100,8 @@ class Staff:
         if config.rulebook is None:
             raise NotWhileRunning("policy: needs actions")
         rules = self.people.desk.rules
-        venues = await self.venues.follow(config.venues)
         await self.people.desk.adopt(config.rulebook, OURSELVES)
-        rules.around = replace(rules.around, venues=venues)
+        rules.around = replace(rules.around, venues=await self.venues.follow(config.venues))
         self.acts.watch.asked = asks(config)
         self.people.doors.link(external_url(config))
 

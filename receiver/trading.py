@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -61,6 +62,7 @@ class Account:
         self._orders = orders
         self._turns = asyncio.Semaphore(orders.manner.at_once)
         self._looks: dict[frozenset[str] | None, Look] = {}
+        self._sent_at = -math.inf
 
     async def look(self, symbols: Collection[str] | None, *, within: float = 0.0, urgent: bool = False) -> Look:
         """What is open now, or was `within` so many seconds if nothing was sent since. Raises SourceError.
@@ -69,7 +71,7 @@ class Account:
         """
         key, now = None if symbols is None else frozenset(symbols), asyncio.get_running_loop().time()
         known = self._looks.get(key)
-        if known is None or now - known.at > within:
+        if known is None or now - known.at > within or known.at <= self._sent_at:
             async with self._turns:
                 orders = await self._orders.open(symbols, urgent=urgent)
                 stops = {order.market for order in orders if order.stops and order.lowers}
@@ -105,7 +107,7 @@ class Account:
                 return Sent(lost=True, said=str(error))
             return Sent(why=Why.REFUSED if sent else Why.UNREACHABLE, said=str(error))
         finally:
-            self._looks.clear()
+            self._sent_at = asyncio.get_running_loop().time()
 
     async def filled(self, order: OpenOrder) -> Decimal | None:
         """What was filled of an order in all; None where the venue does not tell."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -17,6 +17,16 @@ from occ.errors import RateLimitError, Reason, SourceError
 WINDOW = 60.0
 BY_THE_MINUTE = frozenset({"binance", "binancecoinm", "binanceus", "binanceusdm", "bitvavo", "luno"})
 """Venues whose documents give a weight per minute. Elsewhere windows are short or unknown, so calls are spread evenly."""
+
+_CONTRACTS = {"fapi": 2400.0, "dapi": 2400.0}
+PARTS: Mapping[str, Mapping[str, float]] = {
+    "binance": _CONTRACTS,
+    "binancecoinm": _CONTRACTS,
+    "binanceusdm": _CONTRACTS,
+}
+"""Of a venue whose documents give parts of it a count of their own: by the beginning of the part's name at ccxt the weight that
+it allows a minute, in which ccxt's costs of that part are.
+"""
 
 _ROUNDING = 1e-9
 
@@ -27,6 +37,7 @@ class _Spent:
 
     cost: float
     urgent: bool
+    part: str
     answered: float = math.inf
 
 
@@ -35,6 +46,7 @@ class Budget:
 
     By the minute: in no 60 seconds, however a venue cuts them, does the sum of costs exceed the share. A call counts until 60
     seconds after its answer came, so that two calls between which the venue's minute lies were never counted as two minutes.
+    Each of `parts` has a limit a minute and a count of its own.
     `reserved` of it (0 to 1) is left to what is urgent: all other calls together never take more than the rest.
     Spread evenly: after a call of cost c nothing is begun for c x rate_limit / share seconds.
     Who waits is served in the order of coming, what is urgent before all others.
@@ -47,6 +59,7 @@ class Budget:
         *,
         by_the_minute: bool,
         reserved: float = 0.0,
+        parts: Mapping[str, float] | None = None,
         waited: Callable[[float], None] = lambda _: None,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -55,13 +68,13 @@ class Budget:
         if not 0 <= reserved < 1:
             raise ValueError(f"what is reserved is a share from 0 to less than 1, not {reserved:g}")
         self._rate_limit = rate_limit
-        self._limit = WINDOW / rate_limit if rate_limit > 0 else math.inf
+        self._limits = {"": WINDOW / rate_limit if rate_limit > 0 else math.inf, **(parts or {})}
         self._share = share
         self._reserved = reserved
         self._by_the_minute = by_the_minute
         self._waited = waited
         self._clock = clock
-        self._turns = {urgent: asyncio.Lock() for urgent in (False, True)}
+        self._turns = {(urgent, part): asyncio.Lock() for urgent in (False, True) for part in self._limits}
         self._changed = asyncio.Event()
         self._spent: list[_Spent] = []
         self._free_at = -math.inf
@@ -70,33 +83,34 @@ class Budget:
     # --- spending ----------------------------------------------------------------------------------------------------
 
     @asynccontextmanager
-    async def spend(self, cost: float, *, urgent: bool = False) -> AsyncIterator[None]:
-        """The block is run when its cost fits. Raises RateLimitError while the venue wants to be left alone, and SourceError
-        for what alone is more than the share of a minute.
+    async def spend(self, cost: float, *, of: str = "", urgent: bool = False) -> AsyncIterator[None]:
+        """The block is run when its cost fits; `of` is what ccxt calls the part of the venue that is asked. Raises
+        RateLimitError while the venue wants to be left alone, and SourceError for what alone is more than the share of a minute.
         """
-        spent = await self._take(max(cost, 0.0), urgent=urgent)
+        part = next((part for part in self._limits if part and of.startswith(part)), "")
+        spent = await self._take(_Spent(max(cost, 0.0), urgent, part))
         try:
             yield
         finally:
             spent.answered = _now()
             self._changed.set()
 
-    async def _take(self, cost: float, *, urgent: bool) -> _Spent:
-        most = self._share * self._limit
-        if self._by_the_minute and cost > (most if urgent else self._unreserved) + _ROUNDING:
+    async def _take(self, spent: _Spent) -> _Spent:
+        if self._by_the_minute and spent.cost > self._most(spent, urgent=spent.urgent) + _ROUNDING:
+            share = spent.cost / self._limits[spent.part]
             raise SourceError(
-                Reason.RATE_LIMITED, f"the call alone costs {cost / self._limit:.2%} of the minute, more than the share"
+                Reason.RATE_LIMITED, f"the call alone costs {share:.2%} of the minute, more than the share"
             )
         began = _now()
         try:
-            async with self._turns[urgent]:
-                return await self._when_it_fits(_Spent(cost, urgent))
+            async with self._turns[spent.urgent, spent.part]:
+                return await self._when_it_fits(spent)
         finally:
             self._waited(_now() - began)
 
-    @property
-    def _unreserved(self) -> float:
-        return self._share * self._limit * (1 - self._reserved)
+    def _most(self, spent: _Spent, *, urgent: bool) -> float:
+        """What a minute may hold of all calls to the same part, or of those that are not urgent."""
+        return self._share * self._limits[spent.part] * (1.0 if urgent else 1 - self._reserved)
 
     async def _when_it_fits(self, spent: _Spent) -> _Spent:
         while True:
@@ -119,11 +133,12 @@ class Budget:
         """When the call may begin, by the loop's clock, as far as is known now."""
         if not self._by_the_minute:
             return self._free_at
-        counted = self._in_window()
-        at = _room_at(counted, call.cost, self._share * self._limit)
+        counted = [spent for spent in self._in_window() if spent.part == call.part]
+        at = _room_at(counted, call.cost, self._most(call, urgent=True))
         if call.urgent or not self._reserved:
             return at
-        return max(at, _room_at([spent for spent in counted if not spent.urgent], call.cost, self._unreserved))
+        calm = [spent for spent in counted if not spent.urgent]
+        return max(at, _room_at(calm, call.cost, self._most(call, urgent=False)))
 
     def _in_window(self) -> list[_Spent]:
         """What was spent in the last minute, or is on its way. Calls are not answered in the order in which they begin."""
@@ -154,8 +169,11 @@ class Budget:
 
     @property
     def used_ratio(self) -> float:
-        """Our own use of the venue's whole limit in the last minute."""
-        return sum(spent.cost for spent in self._in_window()) / self._limit
+        """Our own use of the venue's whole limit in the last minute, of the part of which we have used most."""
+        used = dict.fromkeys(self._limits, 0.0)
+        for spent in self._in_window():
+            used[spent.part] += spent.cost
+        return max(used[part] / limit for part, limit in self._limits.items())
 
 
 def _room_at(counted: list[_Spent], cost: float, most: float) -> float:

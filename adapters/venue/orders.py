@@ -87,12 +87,9 @@ MANNERS: Mapping[str, Manner] = {
 
 OPTIONS: Mapping[str, Any] = {
     "fetchOpenOrders": {"warnWithoutSymbol": False},  # what it costs is known, and counted
-    "recvWindow": 5000,
+    "recvWindow": 5000,  # milliseconds after which Binance refuses what was signed
 }
 """ccxt's options for whoever asks for orders."""
-
-RECEIVE_WINDOW = 10.0
-"""Seconds after which a request that was signed takes no effect any more: Binance is told 5; others close the connection."""
 
 
 # --- orders ----------------------------------------------------------------------------------------------------------

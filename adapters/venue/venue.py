@@ -18,7 +18,7 @@ from occ.config import Secret
 from occ.errors import Reason, SourceError
 
 from . import library, markets
-from .budget import BY_THE_MINUTE, Budget
+from .budget import BY_THE_MINUTE, PARTS, Budget
 from .call import CALL, Call
 from .errors import RAISED, REASONS, of_feed, translated
 from .gate import Gate
@@ -91,6 +91,7 @@ class Venue:
             rate_limit_share,
             by_the_minute=exchange_id in BY_THE_MINUTE,
             reserved=reserved,
+            parts=PARTS.get(exchange_id),
             waited=told.waited,
             clock=clock,
         )

@@ -48,8 +48,8 @@ FEED: ContextVar[Feed | None] = ContextVar("occ_venue_feed", default=None)
 """The feed for which ccxt is at work."""
 
 
-_SPENDING: ContextVar[AsyncExitStack | None] = ContextVar("occ_venue_spending", default=None)
-"""Is left when the request on whose behalf ccxt is at work was answered."""
+_SPENDING: ContextVar[tuple[AsyncExitStack, str] | None] = ContextVar("occ_venue_spending", default=None)
+"""What is left when the request on whose behalf ccxt is at work was answered, and which part of the venue it is for."""
 
 
 @dataclass(eq=False, slots=True)
@@ -79,7 +79,7 @@ class Wired(_ANY):  # type: ignore[misc]
         """Every request of ccxt, unless the venue wants to be left alone."""
         self.wire.budget.admit()
         async with AsyncExitStack() as spending:
-            token = _SPENDING.set(spending)
+            token = _SPENDING.set((spending, api if isinstance(api, str) else str(api[0])))
             try:
                 return await super().fetch2(path, api, method, params or {}, config or {})
             finally:
@@ -92,10 +92,11 @@ class Wired(_ANY):  # type: ignore[misc]
         """
         if self.wire.spread:
             await self._spread(cost)
-        if spending := _SPENDING.get():
+        if (found := _SPENDING.get()) is not None:
+            spending, part = found
             call = CALL.get()
             urgent = call is not None and call.clear is not None
-            await spending.enter_async_context(self.wire.budget.spend(float(cost or 0.0), urgent=urgent))
+            await spending.enter_async_context(self.wire.budget.spend(float(cost or 0.0), of=part, urgent=urgent))
 
     async def _spread(self, cost: Any) -> None:
         began = time.monotonic()

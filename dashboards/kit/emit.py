@@ -22,6 +22,8 @@ from .promql import Declared
 from .theme import Colour
 
 SCHEMA_VERSION = 41
+OF_GRAFANA = {"type": "grafana", "uid": "-- Grafana --"}
+"""Grafana's own data source, which has the annotations that were written into it."""
 TAG = "occ"
 
 Document = dict[str, Any]
@@ -163,7 +165,7 @@ def _firing(name: str, severity: str, colour: Colour) -> Document:
 def _done() -> Document:
     """What the receiver writes into Grafana: incidents as regions, what actions came to as points."""
     return {
-        "datasource": {"type": "grafana", "uid": "-- Grafana --"},
+        "datasource": OF_GRAFANA,
         "enable": True,
         "hide": False,
         "iconColor": str(Colour.NEUTRAL),

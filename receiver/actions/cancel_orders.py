@@ -68,7 +68,7 @@ class Options(Model):
 
     @property
     def receive_window(self) -> float:
-        """Seconds after which what was sent takes no effect any more; a venue is told less."""
+        """Seconds after which what was sent takes no effect any more. Binance is told 5; the others are cut off at the deadline."""
         return 10.0
 
 

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Row, select
 
 from receiver.actions import executors
 from receiver.catalogue import Action, BadParameters
-from receiver.families import Origin
+from receiver.families import Origin, Severity
 from receiver.policy import Rule
 from receiver.queries import EpisodeRow
 from receiver.rulebook import Rulebook
@@ -87,7 +87,8 @@ def _action(book: Rulebook, name: str) -> Action:
 
 def _firing(connection: Connection, names: Iterable[str | None]) -> list[Row[tuple[object, ...]]]:
     """Alerts that fire, of these names; of any name where one is None."""
-    query = select(episodes).where(standing, episodes.c.source == ALERTMANAGER)
+    of_any = episodes.c.severity.in_([severity.value for severity in Severity])  # so that it is found by its index
+    query = select(episodes).where(standing, of_any, episodes.c.source == ALERTMANAGER)
     if None not in (wanted := set(names)):
         query = query.where(episodes.c.labels["alertname"].as_string().in_(wanted))
     return list(connection.execute(query.order_by(episodes.c.id.desc()).limit(MOST)))

@@ -49,7 +49,6 @@ LONGEST_PAUSE = 2.0
 PAUSES = (1, 1, 2, 5, 10, 15)
 """Seconds until an action that something holds back is considered again; then always the last."""
 
-
 MINUTE = 60.0
 """Seconds until it is considered again where so much was done already: counting that reads a day of the audit."""
 
@@ -81,6 +80,7 @@ class Automation:
         self._woken = asyncio.Event()
         self._patience: dict[tuple[str, int, str], Patience] = {}
         self._silent = False
+        self._complaint = ""
 
     def wake(self) -> None:
         self._woken.set()
@@ -125,6 +125,7 @@ class Automation:
         if due:
             await self._consider(book, due, before)
         await self._withdraw()
+        self._complaint = self._complaint if self._silent else ""
 
     def _know(self, book: Rulebook) -> None:
         if book is not self._known:
@@ -230,7 +231,9 @@ class Automation:
     def _unanswered(self, error: SourceError) -> None:
         """What does not answer is not asked again in the same look: each question may take as long as the last one."""
         self._silent = True
-        log.warning("automation: Prometheus can not be asked: %s", error)
+        if str(error) != self._complaint:
+            log.warning("automation: Prometheus can not be asked: %s", error)
+        self._complaint = str(error)
 
     def _over(self, connection: Connection) -> list[Request]:
         """What was asked for by itself, has not started, and is about an alert that has ended."""

@@ -23,16 +23,15 @@ _MARK = "occ_narrowed_by_"
 
 def narrowed(query: str, labels: Mapping[str, str]) -> str:
     """The query; of its result, the series of these labels are what they were. Values enter whole, escaped."""
-    said: dict[str, str] = {}
-    expression = promql.parse(query)
-    for number, (name, value) in enumerate(sorted(labels.items()) if _MARK not in query else ()):
-        if value and _NAME.fullmatch(name) and _parts(expression, name, grouped=False):
-            said[f'"{_MARK}{number}"'] = quoted(value)
-            expression = _matching(expression, f'{name}="{_MARK}{number}"')
-    text = expression.prettify()
-    for mark, value in said.items():
-        text = text.replace(mark, value)
-    return text
+    expression, said = promql.parse(query), dict[str, str]()
+    try:
+        through = [name for name in sorted(labels) if _NAME.fullmatch(name) and _parts(expression, name, grouped=False)]
+    except RecursionError:  # nested so deep that it is better left as it is
+        return query
+    for number, name in enumerate(name for name in through if labels[name] and _MARK not in query):
+        said[f'"{_MARK}{number}"'] = quoted(labels[name])
+        expression = _matching(expression, f'{name}="{_MARK}{number}"')
+    return re.sub(rf'"{_MARK}\d+"', lambda mark: said[mark[0]], expression.prettify())
 
 
 def _parts(expression: promql.Expr, label: str, *, grouped: bool) -> bool:

@@ -68,13 +68,14 @@ class Dispatcher:
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._held: dict[str, int] = {}
         """Until when a notifier has asked to be left alone."""
+        self._spread_to: tuple[Notifier, ...] | None = None
+        """Those that all that is open was last given to; None: nobody yet."""
         self._ending = False
         self.follow(notifiers)
 
     def follow(self, notifiers: Sequence[Notifier]) -> None:
         """Tells these from now on. What is being sent goes on; what is left to one that is gone waits until the rest is told."""
         self.notifiers = tuple(notifiers)
-        self._anew = True
         for notifier in self.notifiers:
             for outcome in Told:
                 self._count(notifier.name, outcome, 0)
@@ -133,11 +134,12 @@ class Dispatcher:
     # --- from the outbox to the notifiers -----------------------------------------------------------------------------
 
     async def _spread(self) -> None:
-        names = self._names()
-        if self._anew or await self._read(lambda connection: deliveries.unspread(connection, names)):
-            notifiers, self._anew = self.notifiers, False
-            self._lost(await self._writer.run(lambda it: deliveries.spread(it, notifiers, self.now())))
-            self.wake()  # there may be more
+        there, names = self.notifiers, self._names()
+        if self._spread_to is there and not await self._read(lambda it: deliveries.unspread(it, names)):
+            return
+        self._lost(await self._writer.run(lambda it: deliveries.spread(it, there, self.now())))
+        self._spread_to = there
+        self.wake()  # there may be more
 
     def _lost(self, given_up: Iterable[GivenUp]) -> None:
         for each in given_up:

@@ -117,7 +117,7 @@ async def tab(
         bypass_csp=not guarded,
         has_touch=width < DESK,
     )
-    context.set_default_timeout(15_000)
+    context.set_default_timeout(30_000)
     try:
         made = Tab(await context.new_page(), url)
         made.page.on("console", made.heard)

@@ -16,7 +16,7 @@ from cli.catalogue import catalogue
 from dashboards import foreign
 from dashboards.boards import declared
 from dashboards.kit import promql
-from dashboards.kit.emit import undeclared
+from dashboards.kit.emit import OF_GRAFANA, undeclared
 from dashboards.kit.rules import Alert, Rules
 from dashboards.kit.theme import BY_SEVERITY, NO_DATA, Colour, Unit
 from demo.parts import ROOT
@@ -140,12 +140,16 @@ def _overrides(panel: Panel) -> dict[str, dict[str, Any]]:
 
 
 def sources(board: Board) -> Iterator[str]:
-    """Everything is asked of the data source that the reader chose."""
+    """Everything is asked of the data source that the reader chose, but for what was written into Grafana itself."""
     variables = {variable["name"]: variable for variable in board["templating"]["list"]}
     if variables.get("datasource", {}).get("type") != "datasource":
         yield f"{board['uid']}: no variable chooses the data source"
     asking = [(f"variable {name}", each) for name, each in variables.items() if each["type"] == "query"]
-    asking += [(f"annotation {each['name']}", each) for each in board["annotations"]["list"]]
+    asking += [
+        (f"annotation {each['name']}", each)
+        for each in board["annotations"]["list"]
+        if each.get("datasource") != OF_GRAFANA
+    ]
     for _, panel in shown(board):
         targets = panel.get("targets", ())
         asking += [(panel["title"], panel)] if targets else []

@@ -120,7 +120,9 @@ def _keys(schema: Any) -> dict[str, Any]:
 
 
 def _plugin(value: Mapping[str, Json], schema: Any) -> dict[str, Any]:
-    """What the schema leaves open, and the panel's plugin says: options and queries."""
+    """What the schema leaves open, and the panel's plugin says: options and queries; and what is asked of Grafana itself."""
+    if schema is dashboard.AnnotationQuery:
+        return {"target": dashboard.AnnotationTarget}
     if schema is not dashboard.Panel:
         return {}
     variant = runtime.panelcfg_config(value["type"])

@@ -10,6 +10,7 @@ depends_on = None
 
 _ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 _PAGE = sa.text("severity = 'page'")
+_MERGED = sa.text("merged_into IS NOT NULL")
 _FIRED = "when it was last heard to fire and had not fired before"
 
 
@@ -32,11 +33,12 @@ def upgrade() -> None:
         sa.Column("at", sa.BigInteger(), nullable=False, comment="when it was first considered"),
         sa.Column("changed_at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("id", name="automations_pkey"),
-        sa.UniqueConstraint("action", "episode_id", "kind", name="automations_action_episode_id_kind_key"),
+        sa.UniqueConstraint("episode_id", "action", "kind", name="automations_episode_id_action_kind_key"),
         sa.ForeignKeyConstraint(["episode_id"], ["episodes.id"], name="automations_episode_id_fkey"),
         sa.ForeignKeyConstraint(["request_id"], ["requests.id"], name="automations_request_id_fkey"),
         comment="what the receiver made of an alert that offers an action; for people: nothing starts because of a row here",
     )
     op.add_column("episodes", sa.Column("fired_at", sa.BigInteger(), comment=_FIRED))
     op.execute("UPDATE episodes SET fired_at = received_at")
+    op.create_index("episodes_merged", "episodes", ["merged_into"], sqlite_where=_MERGED, postgresql_where=_MERGED)
     op.create_index("episodes_pages", "episodes", ["fired_at"], sqlite_where=_PAGE, postgresql_where=_PAGE)

@@ -241,3 +241,36 @@ async def test_what_is_urgent_goes_where_others_wait() -> None:
 def test_a_share_that_is_none_can_not_be_reserved(reserved: float) -> None:
     with pytest.raises(ValueError, match="reserved"):
         budget(0.5, reserved=reserved)
+
+
+# --- parts -----------------------------------------------------------------------------------------------------------
+
+
+@on_virtual_time
+async def test_a_part_of_the_venue_has_a_count_of_its_own() -> None:
+    of = budget(0.1, parts={"fapi": 2400.0})
+    async with of.spend(120.0, of="fapiPrivateV3"), of.spend(60.0, of="sapi"):
+        assert now() < 1.0
+    assert of.used_ratio == pytest.approx(0.05)
+    async with of.spend(120.0, of="fapiPublic"), of.spend(60.0, of="public"):
+        assert now() < 1.0
+    async with of.spend(1.0, of="fapiPublic"):
+        assert now() >= WINDOW
+
+
+@on_virtual_time
+async def test_who_waits_for_one_part_keeps_nobody_from_another() -> None:
+    of = budget(0.1, parts={"fapi": 2400.0})
+    async with of.spend(240.0, of="fapiPublic"):
+        pass
+    waiting = asyncio.create_task(_once(of))
+    await asyncio.sleep(0)
+    async with of.spend(1.0, of="public"):
+        assert now() < 1.0
+    await waiting
+    assert now() >= WINDOW
+
+
+async def _once(of: Budget) -> None:
+    async with of.spend(1.0, of="fapiPublic"):
+        pass

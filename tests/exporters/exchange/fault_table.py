@@ -216,7 +216,11 @@ ROWS = (
         KEYED,
         {"currency": "USDT", "network": "ETH"},
     ),
+    Row(Fault.KEY_REFUSED, (down("orders", "alpha/desk"), fails("auth", "orders", "alpha/desk")), KEYED),
 )
+
+OF_ORDERS = frozenset({Fault.LOST_REPLY, Fault.STUCK, Fault.RACED})
+"""Faults that only who places or cancels orders meets: the exporter reads alone."""
 
 
 async def shown(row: Row, folder: Path) -> list[float]:

@@ -69,6 +69,7 @@ def tuned(*off: str, **checks: object) -> dict[str, object]:
         "status": {"interval": "1s"},
         "prices": {"interval": "1s"},
         "markets": {"interval": "1s"},
+        "orders": {"interval": "1s"},
         "currencies": {"interval": "1s"},
         "tickers": {"interval": "1s"},
         "order_book": {"poll": {"interval": "1s"}},

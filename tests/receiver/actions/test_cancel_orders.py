@@ -8,10 +8,14 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from adapters.venue.orders import OpenOrder
 from demo.venue.faults import Fault
 from receiver.actions import Applied, Surroundings, Unfit, cancel_orders
+from receiver.trading import Look
 from receiver.why import Why
 from tests.receiver.actions.support import attempt
 from tests.receiver.actions.venues import OTHER, SPOT, SWAP, Trading, cancelling, trading
@@ -410,3 +414,46 @@ async def test_on_kraken_a_lost_answer_leaves_it_unclear_and_what_is_stuck_is_to
     kraken.fails(Fault.STUCK)
     result = await cancel_orders.execute(cancelling("kraken"), attempt(left=PATIENT), kraken.surroundings)
     assert (result.applied, result.facts["left"]) == (Applied.NOT_APPLIED, "1")
+
+
+# --- every order is one or the other ---------------------------------------------------------------------------------
+
+
+def _order(number: int, market: str, stops: bool, lowers: Any) -> OpenOrder:  # noqa: FBT001 - by hypothesis
+    side: Any = "sell" if lowers == "long" else "buy"
+    return OpenOrder(
+        str(number), SWAP, side, market, market, Decimal(1), Decimal(0), stops=stops, lowers=lowers, conditional=stops
+    )
+
+
+made = st.builds(
+    _order,
+    st.integers(0, 50),
+    st.sampled_from(["spot", "linear"]),
+    st.booleans(),
+    st.sampled_from([None, "long", "short"]),
+)
+holdings = st.frozensets(st.sampled_from([(SWAP, "long"), (SWAP, "short"), (OTHER, "long")]))
+
+
+@given(st.lists(made, unique_by=lambda order: (order.section, order.id)), holdings, st.booleans())
+def test_every_order_goes_or_stays_and_only_what_lowers_a_position_that_is_there_stays(
+    orders: list[OpenOrder],
+    held: Any,
+    sparing: bool,  # noqa: FBT001 - by hypothesis
+) -> None:
+    options: Any = cancelling(keep=[cancel_orders.PROTECTIVE_STOPS] if sparing else []).options
+    found = cancel_orders.sort(Look(tuple(orders), held, 0.0), options)
+    assert sorted([*found.going, *found.kept], key=repr) == sorted(orders, key=repr)
+    for order in found.kept:
+        assert sparing
+        assert order.stops
+        assert order.market == "spot" or (order.symbol, order.lowers) in held
+    if not sparing:
+        assert found.kept == ()
+
+
+@given(st.lists(made, max_size=20), st.integers(1, 20))
+def test_at_most_is_what_is_said(orders: list[OpenOrder], most: int) -> None:
+    problem = cancel_orders.beyond(cancel_orders.AtMost(orders=most), tuple(orders))
+    assert (problem is None) is (len(orders) <= most)

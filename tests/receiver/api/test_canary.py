@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import html
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -17,6 +19,7 @@ from tests.receiver.house import World, world
 from tests.receiver.support import TOKEN, Process, alert, message, send, started
 from tests.test_canary import spellings
 
+MOST_LINKS = 300
 GUESS = "my-0ther-p4ssword"
 
 
@@ -40,10 +43,23 @@ async def said(session: aiohttp.ClientSession, process: Process, tokens: dict[st
                     operation.method, f"{process.url}{BASE}{path}", headers=headers, json={}
                 ) as it:
                     found.append(f"{it.headers} {await it.text()}")
-        for path in ("/", "/login", "/metrics", "/api/v1/openapi.json", "/a/0123456789abcdef"):
-            async with session.get(f"{process.url}{path}", headers=headers) as it:
-                found.append(f"{it.headers} {await it.text()}")
+        found += [said async for said in _followed(session, process.url, headers)]
     return found
+
+
+async def _followed(session: aiohttp.ClientSession, url: str, headers: dict[str, str]) -> AsyncIterator[str]:
+    """What is answered to whoever follows every link from page to page."""
+    waiting, seen = ["/", "/login", "/metrics", "/api/v1/openapi.json", "/a/0123456789abcdef"], set[str]()
+    while waiting:
+        path = waiting.pop()
+        seen.add(path)
+        async with session.get(f"{url}{path}", headers=headers) as it:
+            text = await it.text()
+        yield f"{it.headers} {text}"
+        links = re.findall(r'(?:href|src|srcset)="(/[^"]*)"', text) if it.content_type == "text/html" else []
+        waiting += [link for link in map(html.unescape, links) if link not in seen and link not in waiting]
+    assert len(seen) < MOST_LINKS
+    assert not headers or any(path.startswith("/r/") for path in seen), "requests were looked at"
 
 
 async def test_no_secret_is_said_anywhere(outside: World) -> None:

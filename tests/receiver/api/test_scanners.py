@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+from demo.until import until
 from receiver.api.openapi import PROOF
 from receiver.api.operations import BASE
 from receiver.sessions import proof
@@ -31,10 +32,17 @@ async def furnished(whole: Whole) -> list[str]:
         f"{BASE}/freezes", json={"scope": "everything", "reason": "x"}, headers=bearer
     ) as response:
         freeze = (await response.json())["id"]
+    await until(lambda: _quiet(whole, bearer), 60)
     paths = {resource.canonical for resource in whole.app.router.resources()}
     assert len(paths) > 20
     found = [path.format(**PLACES, id=id_) for path in sorted(paths) for id_ in (request, freeze)]
     return [f"{path}{query}" for path in dict.fromkeys(found) for query in QUERIES]
+
+
+async def _quiet(whole: Whole, bearer: dict[str, str]) -> bool:
+    """Whether what follows by itself has followed: the alert has its incident."""
+    async with whole.client.get(f"{BASE}/incidents", headers=bearer) as response:
+        return len((await response.json())["incidents"]) == 1
 
 
 @pytest.mark.parametrize("person", [None, *acting.PEOPLE])

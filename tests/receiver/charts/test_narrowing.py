@@ -97,6 +97,18 @@ def test_an_expression_that_holds_the_mark_is_left_as_it_is() -> None:
     assert narrowed(query, OWN) == query
 
 
+def test_a_label_that_holds_the_mark_is_only_text() -> None:
+    labels = {"a": "occ_narrowed_by_1", "b": '"occ_narrowed_by_0"'}
+    assert narrowed("max by (a, b) (x)", labels) == (
+        'max by (a, b) (x{a="occ_narrowed_by_1",b="\\"occ_narrowed_by_0\\""})'
+    )
+
+
+def test_an_expression_that_is_nested_too_deep_is_left_as_it_is() -> None:
+    query = f"max by (venue) ({' + '.join(['a'] * 2_000)})"
+    assert narrowed(query, OWN) == query
+
+
 def test_most_shipped_alerts_of_entities_are_narrowed() -> None:
     labels = dict.fromkeys(("venue", "symbol", "chain", "node", "pool", "feed"), "x")
     queries = [condition.value for _, expression in shipped() for condition in conditions(expression)]

@@ -96,10 +96,13 @@ async def test_whoever_is_next_hears_of_it_however_much_the_others_were_told(sce
     await scene.look()
     scene.clock.passes(WITHIN)
     await scene.look()
-    subjects = [row["subject"] for row in scene.house.rows("SELECT subject FROM outbox ORDER BY id")]
-    assert subjects[-1] == "incidents/escalated/oncall"
+    rows = scene.house.rows("SELECT subject, audience FROM outbox ORDER BY id DESC LIMIT 2")
     first = next(stand.incident for stand in await scene.stands() if stand.incident.entity == "the first")
-    assert (first.level, first.subject in subjects[-2:]) == (2, True)
+    assert first.level == 2
+    assert {row["subject"]: row["audience"] for row in rows} == {
+        "incidents/escalated/oncall": '["oncall"]',
+        first.subject: '["commander"]',
+    }
 
 
 async def test_what_a_person_does_is_always_told(scene: Scene) -> None:

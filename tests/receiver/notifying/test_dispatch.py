@@ -365,6 +365,27 @@ async def test_what_waits_for_a_notifier_that_goes_is_told_by_the_one_that_comes
     assert post.told("old")["given_up"] == 1
 
 
+async def test_what_could_not_be_written_when_the_notifiers_changed_is_written_later(
+    post: Post, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    well, down = await post.far(), await post.far()
+    down.always = (500, {})
+    post.follow(slack(well), slack(down, "down"))
+    await post.put()
+    await post.look()
+    post.follow(slack(well))
+
+    def full(*_: object, **__: object) -> None:
+        raise NotDurable("database or disk is full")
+
+    with monkeypatch.context() as broken:
+        broken.setattr("receiver.notifying.deliveries.spread", full)
+        await post.look()
+    assert post.settled() == [False]
+    await post.look()
+    assert post.settled() == [True]
+
+
 async def test_a_notifier_that_goes_and_comes_back_goes_on(post: Post) -> None:
     far = await post.far()
     far.faults = [(500, {})] * TRIES
