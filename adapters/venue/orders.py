@@ -80,10 +80,12 @@ MANNERS: Mapping[str, Manner] = {
     "binance": Manner((_BINANCE_SPOT, *_contracts("linear"), *_contracts("inverse")), by_symbol=True),
     "binanceusdm": Manner(_contracts("linear"), by_symbol=True),
     "binancecoinm": Manner(_contracts("inverse"), by_symbol=True),
-    "binanceus": Manner((_BINANCE_SPOT,), by_symbol=True),
     "kraken": Manner((Section("spot", "spot", conditional=None),), all_of="account", batch=50, at_once=1),
 }
-"""By ccxt's id. Of Binance neither margin nor options nor a portfolio margin account; of Kraken no futures (krakenfutures)."""
+"""By ccxt's id. Of Binance neither margin nor options nor a portfolio margin account; of Kraken no futures (krakenfutures).
+
+Tests run spot, linear contracts and Kraken with orders; of inverse contracts no more than that nothing is open.
+"""
 
 OPTIONS: Mapping[str, Any] = {
     "fetchOpenOrders": {"warnWithoutSymbol": False},  # what it costs is known, and counted

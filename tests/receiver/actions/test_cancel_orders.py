@@ -348,6 +348,15 @@ async def test_what_the_key_may_not_ask_for_is_not_taken_for_nothing() -> None:
         assert venue.cancelled == {order: 1}
 
 
+async def test_the_class_for_contracts_alone_cancels_contracts_alone() -> None:
+    async with trading(exchange="binanceusdm") as venue:
+        await venue.place(SPOT, "limit", "buy", 0.1, 40_000)
+        order = await venue.place(SWAP, "limit", "buy", 0.1, 40_000)
+        waiting = await venue.place(SWAP, "market", "buy", 0.1, stopLossPrice=90_000)
+        result = await cancel_orders.execute(cancelling(), attempt(), venue.surroundings)
+        assert (result.applied, sorted(venue.cancelled)) == (Applied.APPLIED, sorted([order, waiting]))
+
+
 async def test_a_busy_account_is_cancelled_whole(venue: Trading) -> None:
     prices = [30_000 + 10 * number for number in range(40)]
     for price in prices:

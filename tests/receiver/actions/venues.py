@@ -74,15 +74,19 @@ def cancelling(venue: str = "binance", **more: Any) -> Step:
 
 
 @asynccontextmanager
-async def trading(kind: str = "binance", *, spoiled: bool = False, **more: Any) -> AsyncIterator[Trading]:
-    """A venue of this kind, and the receiver's account there; `spoiled` has a secret that is not the key's."""
+async def trading(
+    kind: str = "binance", *, exchange: str = "", spoiled: bool = False, **more: Any
+) -> AsyncIterator[Trading]:
+    """A venue of this kind, and the receiver's account there, by ccxt's class `exchange` if that is another; `spoiled` has a
+    secret that is not the key's.
+    """
     venue = build(kind, kind, time.time, seed=7, symbols=2, habits=Habits(levels=50, rate=1.0))
     (trader, *_) = venue.exchange.accounts.values()
     environment = {"KEY": trader.api_key, "SECRET": "bm90IHRoZSBzZWNyZXQ=" if spoiled else trader.secret}
     async with Server([venue]) as server, aiohttp.ClientSession() as session:
         config = written.Venue.model_validate(
             {
-                "exchange": kind,
+                "exchange": exchange or kind,
                 "base_url": server.base_url(kind),
                 "accounts": {"desk": {"api_key": {"env": "KEY"}, "secret": {"env": "SECRET"}, **more}},
             },

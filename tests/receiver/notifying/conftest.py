@@ -32,8 +32,10 @@ LINKS = Links("https://occ.example")
 
 
 @pytest.fixture(autouse=True)
-def at_once() -> Iterator[None]:
-    """What is tried again at once is tried without a pause."""
+def at_once(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """What is tried again at once is tried without a pause; and a machine that is busy is no far side that hangs."""
+    monkeypatch.setattr("receiver.notifying.wire.WITHIN", 120.0)
+    monkeypatch.setattr("receiver.notifying.dispatch.PATIENCE", 120.0)
     stamina.set_testing(testing=True, attempts=TRIES, cap=True)
     yield
     stamina.set_testing(testing=False)
