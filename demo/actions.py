@@ -74,7 +74,9 @@ def _halt_and_cancel(venue: str, account: str) -> Document:
     halt = _halt(parameters, "halt-and-cancel", "Stop the engine on a venue and cancel its open orders", ())
     cancel = {"executor": "cancel_orders", "venue": "$venue", "account": account, "keep": ["protective_stops"]}
     offered = [{"alertname": name, "venue": venue} for name in ("FeedFrozen", "BookCrossed", "VenueDown")]
-    return halt | {"steps": [*halt["steps"], cancel], "offered_by": offered}
+    read = {"exporter": "exchange", "target": f"$venue/{account}", "check": "orders"}
+    verify = {"query": halt["verify"]["query"], "fresh": read, "within": "30s"}
+    return halt | {"steps": [*halt["steps"], cancel], "offered_by": offered, "verify": verify}
 
 
 def _order_size() -> Document:

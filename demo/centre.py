@@ -125,8 +125,8 @@ class Centre:
         return {**listed, "rules": self.url("prometheus") + "/api/v1/rules"}
 
     def _secrets(self) -> Mapping[Path, str]:
-        reader = next(account for account in ACCOUNTS if not account.trades)
-        trader = next(account for account in ACCOUNTS if account.name == ACCOUNT)
+        reader = next(account for account in ACCOUNTS if account.name == ACCOUNT and not account.trades)
+        trader = next(account for account in ACCOUNTS if account.name == ACCOUNT and account.trades)
         return {
             self._trade_key: trader.api_key,
             self._trade_secret: trader.secret,
@@ -144,7 +144,11 @@ class Centre:
                 {name: self.address(name) for name in NODES}, {name: self.url(name) for name in CANARIES}
             ),
             "exchange.yml": settings.exchange(
-                {name: f"{self.url('venues')}/{name}" for name in VENUES}, VENUES, self._venue_key, self._venue_secret
+                {name: f"{self.url('venues')}/{name}" for name in VENUES},
+                VENUES,
+                self._venue_key,
+                self._venue_secret,
+                ACCOUNT,
             ),
             "receiver.yml": settings.receiver(
                 self.run, self.secrets, own=own, prometheus=prometheus, alertmanager=alertmanager
@@ -208,7 +212,7 @@ class Centre:
         markets = (f"--venue={name}={','.join(settings.books(kind))}" for name, kind in VENUES.items())
         trades = f"--trades={TRADED}={VENUES[TRADED]}@{self.url('venues')}/{TRADED}"
         flags = "--port", str(self._ports["engine"]), "--state", str(self.run / "engine.json"), trades, *markets
-        trader = next(account for account in ACCOUNTS if account.name == ACCOUNT)
+        trader = next(account for account in ACCOUNTS if account.name == ACCOUNT and account.trades)
         token = self._engine_token.read_text() if self._engine_token.exists() else ""
         keys = {"ENGINE_TOKEN": token, "VENUE_KEY": trader.api_key, "VENUE_SECRET": trader.secret}
         return self._module("engine", "demo.engine", *flags, **keys)

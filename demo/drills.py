@@ -338,7 +338,7 @@ DRILLS = (
         venues={"binance": ("crossed", {"symbol": "ETH/USDT"})},
         fires=frozenset({("BookCrossed", "binance/ETH/USDT")}),
         pages=frozenset({"BookCrossed"}),
-        answer=ByPeople("halt-and-cancel", {"venue": TRADED}, undo="resume", seen=no_orders),
+        answer=ByPeople("halt-and-cancel", {"venue": TRADED}, undo="resume", seen=no_orders, at_once=True),
         to=("BookCrossed", "binance/ETH/USDT"),
     ),
     Drill(

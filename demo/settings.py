@@ -33,9 +33,12 @@ def nodes(addresses: Mapping[str, str], canaries: Mapping[str, str]) -> Document
     return {"scrape_interval": "1s", "defaults": defaults, "egress": egress, "chains": [chain]}
 
 
-def exchange(base_urls: Mapping[str, str], kinds: Mapping[str, str], key: Path, secret: Path) -> Document:
-    """exchange.yml: the demo's venues, each by the exchange whose protocol it speaks; Binance tells of its wallets for a key."""
-    reader = {"name": "reader", "api_key": {"file": str(key)}, "secret": {"file": str(secret)}}
+def exchange(base_urls: Mapping[str, str], kinds: Mapping[str, str], key: Path, secret: Path, account: str) -> Document:
+    """exchange.yml: the demo's venues, each by the exchange whose protocol it speaks; those of
+    Binance also tell of their wallets, and of what is open, to a key of the account that only reads.
+    """
+    keys = {"api_key": {"file": str(key)}, "secret": {"file": str(secret)}}
+    reader = {"name": account, **keys, "markets": ["spot"]}
     venues = [
         {"name": name, "exchange": kinds[name], "base_url": url, "rate_limit_share": 1, **_FOLLOWED[kinds[name]]}
         | {"labels": {"team": "demo", "tier": "1"}}
@@ -59,7 +62,11 @@ _CHECKS = {check: {"interval": "10s"} for check in ("clock", "status", "markets"
 _FOLLOWED: Mapping[str, Document] = {
     "binance": {
         "symbols": {"books": ["BTC/USDT", "ETH/USDT"]},
-        "checks": {"order_book": {"poll": {"interval": "2s"}, "stale_after": "12s"}, **_CHECKS},
+        "checks": {
+            "order_book": {"poll": {"interval": "2s"}, "stale_after": "12s"},
+            "orders": {"interval": "2s"},
+            **_CHECKS,
+        },
     },
     # One request a second is all that Kraken allows, and at its start a stream waits for its turn to ask for the markets.
     "kraken": {

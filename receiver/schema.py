@@ -20,6 +20,7 @@ from sqlalchemy import (
     UniqueConstraint,
     and_,
     event,
+    literal_column,
 )
 
 # Alembic can only change what has a name.
@@ -318,7 +319,8 @@ incidents = Table(
     Column("summary", Text, nullable=False, comment="what whoever closed it says; empty before"),
     comment="what is wrong in one place, from the first alert to the closing words",
 )
-unclosed = incidents.c.status != "closed"
+# Written out, so that SQLite knows that the index below is for it.
+unclosed = incidents.c.status != literal_column("'closed'")
 Index("incidents_place", incidents.c.place, unique=True, sqlite_where=unclosed, postgresql_where=unclosed)
 Index("incidents_status", incidents.c.status, incidents.c.due_at)
 Index("incidents_newest", incidents.c.opened_at, incidents.c.id)

@@ -91,7 +91,7 @@ class Venue:
             rate_limit_share,
             by_the_minute=exchange_id in BY_THE_MINUTE,
             reserved=reserved,
-            parts=PARTS.get(exchange_id),
+            parts=None if spread else PARTS.get(exchange_id),
             waited=told.waited,
             clock=clock,
         )

@@ -24,11 +24,13 @@ _MARK = "occ_narrowed_by_"
 def narrowed(query: str, labels: Mapping[str, str]) -> str:
     """The query; of its result, the series of these labels are what they were. Values enter whole, escaped."""
     expression, said = promql.parse(query), dict[str, str]()
+    if _MARK in query:
+        return query
     try:
         through = [name for name in sorted(labels) if _NAME.fullmatch(name) and _parts(expression, name, grouped=False)]
     except RecursionError:  # nested so deep that it is better left as it is
         return query
-    for number, name in enumerate(name for name in through if labels[name] and _MARK not in query):
+    for number, name in enumerate(name for name in through if labels[name]):
         said[f'"{_MARK}{number}"'] = quoted(labels[name])
         expression = _matching(expression, f'{name}="{_MARK}{number}"')
     return re.sub(rf'"{_MARK}\d+"', lambda mark: said[mark[0]], expression.prettify())

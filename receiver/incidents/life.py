@@ -51,6 +51,9 @@ TURNS: Mapping[Status, Mapping[Turn, Status]] = {
 UNRESOLVED = (Status.OPEN, Status.ACKNOWLEDGED, Status.MITIGATED)
 """States in which it still goes on."""
 
+UNCLOSED = (*UNRESOLVED, Status.RESOLVED)
+"""States in which an alert of its place belongs to it."""
+
 
 class Unturnable(OccError):  # noqa: N818 - it names what is the matter
     """A turn that an incident in this state can not take."""

@@ -33,7 +33,7 @@ from receiver.schema import episodes, incident_cursor, incident_episodes, incide
 from receiver.sight import Sight
 from receiver.store import ALERTMANAGER
 
-from .life import UNRESOLVED, Status
+from .life import UNCLOSED, UNRESOLVED, Status
 from .store import Incident
 
 FAR = 1_000
@@ -99,7 +99,7 @@ def home_of(connection: Connection, alert: EpisodeRow) -> Incident | None:
 
 def knows(connection: Connection, incident: str, name: str) -> bool:
     """Whether an alert of this name belongs to it already."""
-    named = episodes.c.labels["alertname"].as_string() == name
+    named = func.coalesce(episodes.c.labels["alertname"].as_string(), "") == name
     query = select(incident_episodes.c.episode_id).join(episodes, episodes.c.id == incident_episodes.c.episode_id)
     return (
         connection.execute(query.where(incident_episodes.c.incident_id == incident, named).limit(1)).first() is not None
@@ -177,9 +177,10 @@ def absorbed(connection: Connection) -> Sequence[tuple[str, int]]:
     )
     query = (
         select(incident_episodes.c.incident_id, episodes.c.merged_into)
+        .select_from(incidents)
+        .join(incident_episodes, incident_episodes.c.incident_id == incidents.c.id)
         .join(episodes, episodes.c.id == incident_episodes.c.episode_id)
-        .join(incidents, incidents.c.id == incident_episodes.c.incident_id)
-        .where(episodes.c.merged_into.is_not(None), unclosed, ~there)
+        .where(episodes.c.merged_into.is_not(None), incidents.c.status.in_(UNCLOSED), ~there)
         .distinct()
     )
     return [(incident, episode) for incident, episode in connection.execute(query)]
@@ -198,7 +199,12 @@ def turning(connection: Connection, now: int, *, asked: bool, among: Sequence[st
         and_(goes_on, incidents.c.sight_lost, counted.firing > 0),
         and_(incidents.c.status == Status.RESOLVED, counted.firing > 0),
     )
-    query = counted.query().where(unclosed).having(turned).order_by(incidents.c.opened_at, incidents.c.id)
+    query = (
+        counted.query()
+        .where(incidents.c.status.in_(UNCLOSED))
+        .having(turned)
+        .order_by(incidents.c.opened_at, incidents.c.id)
+    )
     if among is not None:
         query = query.where(incidents.c.id.in_(among))
     return [_stand(row) for row in connection.execute(query)]

@@ -61,8 +61,8 @@ def new(alert: EpisodeRow | None, since: int | None, now: int) -> Incident:
     return Incident(
         id=id_,
         place=members.place_of(alert) if alert else members.own_place(id_),
-        domain=clipped(alert.label("domain"), LONGEST) if alert else "",
-        entity=clipped(alert.label("entity"), LONGEST) if alert else "",
+        domain=_line(alert.label("domain")) if alert else "",
+        entity=_line(alert.label("entity")) if alert else "",
         title=title(alert) if alert else "",
         status=Status.OPEN,
         severity=Severity.PAGE,
@@ -76,13 +76,13 @@ def new(alert: EpisodeRow | None, since: int | None, now: int) -> Incident:
 def title(alert: EpisodeRow) -> str:
     """Its name, and what it is about."""
     name, entity = alert.alertname or "An alert without a name", alert.label("entity")
-    return clipped(f"{name}: {entity}" if entity else name, LONGEST)
+    return _line(f"{name}: {entity}" if entity else name)
 
 
 def about(alert: EpisodeRow) -> dict[str, str]:
     """The alert, as a record of the audit names it."""
     return {
-        "alert": clipped(alert.alertname, LONGEST),
+        "alert": _line(alert.alertname),
         "fingerprint": alert.fingerprint,
         "episode": str(alert.id),
         "started_at": rfc3339(alert.starts_at),
@@ -112,3 +112,8 @@ def _join(entry: Entry, home: Incident, alert: EpisodeRow, since: int) -> tuple[
 def _graver(incident: Incident, *, known: bool) -> Incident:
     """What somebody has said of its severity was said without knowing of this alert."""
     return incident if known else replace(incident, severity=Severity.PAGE)
+
+
+def _line(text: str) -> str:
+    """What an alert says, in one line, with what is invisible spelled out, and not too long."""
+    return clipped(" ".join(text.split("\n")), LONGEST)

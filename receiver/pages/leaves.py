@@ -26,12 +26,11 @@ _OPERATIONS = {operation.name: operation for operation in OPERATIONS}
 
 @dataclass(frozen=True)
 class Visit:
-    """Somebody who looks at a page now. `visitor` is None where nobody can log in."""
+    """Somebody who looks at a page. `visitor` is None where nobody can log in."""
 
     server: Server
     request: web.Request
     visitor: Visitor | None
-    now: int
 
     @property
     def place(self) -> dict[str, str]:
@@ -87,7 +86,7 @@ class Deed:
     async def done(self, visit: Visit, fields: Fields) -> str:
         """Where to go now that it is done. Raises Failure."""
         path = _OPERATIONS[self.operation].path
-        known = {**visit.place, **fields}
+        known = {**fields, **visit.place}
         places = {name: known.get(name, "") for name in visit.place.keys() | fields.keys() if f"{{{name}}}" in path}
         rest = {name: value for name, value in fields.items() if name not in places}
         return self.then(visit, await visit.send(self.operation, places, self.body(rest)))
@@ -113,8 +112,8 @@ Make = Callable[[Visit], Awaitable[dict[str, Any]]]
 class Leaf:
     """A page. `make` gathers what its template shows, `deeds` are its buttons by their values.
 
-    `refresh`: seconds after which a browser loads it anew where somebody wants that; only for a page that nobody types into. `unknown` is the template
-    that is shown where what the path names is not there.
+    `refresh`: seconds after which a browser loads it anew where somebody wants that; only for a page that nobody types into.
+    `unknown` is the template that is shown where what the path names is not there.
     """
 
     path: str

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +32,9 @@ MORE = (("/history", "History"), ("/automation", "Automation"), ("/audit", "Audi
 """The pages that every page leads to: those that are needed in a hurry, and the others."""
 
 
+@cache
 def templates() -> Environment:
-    """Everything is escaped, and a name that is not there is an error."""
+    """All of them, compiled: nobody waits for that at the first look. Everything is escaped; a name that is not there is an error."""
     made = Environment(
         loader=FileSystemLoader(HERE / "templates"),
         autoescape=True,
@@ -53,6 +55,8 @@ def templates() -> Environment:
     }
     made.tests |= {"failure": lambda value: isinstance(value, Failure)}
     made.globals |= {"version": __version__, "new_id": new_id, "menu": MENU, "more": MORE}
+    for name in made.list_templates():
+        made.get_template(name)
     return made
 
 
@@ -76,5 +80,5 @@ def _public(server: Server) -> str:
     return str(URL(server.url.reveal()).with_user(None).with_query(None).with_fragment(None))
 
 
-def render(environment: Environment, template: str, values: dict[str, Any]) -> str:
-    return environment.get_template(template).render(**values)
+def render(template: str, values: dict[str, Any]) -> str:
+    return templates().get_template(template).render(**values)

@@ -27,7 +27,7 @@ LEAVES: tuple[Leaf, ...] = (
 )
 """Every page but the one to log in."""
 
-_PLAIN = {"refused": None, "refresh": None, "refreshable": None}
+_PLAIN = {"section": "", "refused": None, "refresh": None, "refreshable": None}
 
 STATIC = {"style.css": "text/css", "icon.svg": "image/svg+xml"}
 """Files beside the pages, and their types."""
@@ -44,14 +44,13 @@ class Pages:
         self, config: ReceiverConfig, server: Server, now: Callable[[], int], leaves: Iterable[Leaf] = LEAVES
     ) -> None:
         self._server, self._now, self._leaves = server, now, tuple(leaves)
+        rendering.templates()
         self._static = {name: (rendering.HERE / "static" / name).read_text() for name in STATIC}
-        self._templates = rendering.templates()
-        self._templates.globals["people"] = server.people is not None
         self.link(config)
 
     def link(self, config: ReceiverConfig) -> None:
         """Leads to the servers of this configuration from now on."""
-        self._templates.globals["servers"] = rendering.servers(config)
+        self._servers = rendering.servers(config)
 
     def views(self) -> Mapping[str, Shown]:
         """The pages by their paths."""
@@ -69,19 +68,19 @@ class Pages:
 
     def answer(self, status: int, template: str, visitor: Visitor | None = None, /, **values: Any) -> web.Response:
         """A page of these values, as of now."""
-        given = {"now": self._now(), "visitor": visitor, "section": "", **_PLAIN, **values}
-        text = rendering.render(self._templates, template, given)
+        around = {"servers": self._servers, "people": self._server.people is not None, "visitor": visitor}
+        text = rendering.render(template, {"now": self._now(), **_PLAIN, **around, **values})
         return web.Response(status=status, text=text, content_type="text/html", headers={"Cache-Control": "no-store"})
 
     def _view(self, leaf: Leaf) -> Shown:
         async def view(request: web.Request, visitor: Visitor | None) -> web.StreamResponse:
-            return await self._shown(leaf, Visit(self._server, request, visitor, self._now()), 200)
+            return await self._shown(leaf, Visit(self._server, request, visitor), 200)
 
         return view
 
     def _taking(self, leaf: Leaf) -> Shown:
         async def take(request: web.Request, visitor: Visitor | None) -> web.StreamResponse:
-            visit = Visit(self._server, request, visitor, self._now())
+            visit = Visit(self._server, request, visitor)
             fields: dict[str, str] = {}
             do = ""
             try:

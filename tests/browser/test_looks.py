@@ -16,6 +16,10 @@ PERSON = "rita"
 """Who may approve, and so sees more buttons than others."""
 
 
+LIGHT = 100_000
+"""Bytes that a page has at most, whatever alerts and people say."""
+
+
 async def all_pages(site: Site, of: Tab) -> list[str]:
     """Logs in, and gives every path that there is."""
     await site.log_in(of, PERSON)
@@ -58,6 +62,7 @@ async def test_every_page_is_answered_without_an_error_and_asks_nobody_else(furn
                 "[...document.images].filter(one => one.complete && !one.naturalWidth).map(one => one.src)"
             )
             assert broken == [], path
+            assert len((await one.page.content()).encode()) < LIGHT, path
         assert one.complaints == []
 
 

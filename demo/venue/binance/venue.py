@@ -21,8 +21,11 @@ from .streams import FUTURES, SPOT, Broadcast, Conversation
 ACCOUNTS = (
     Account("trader", "demo" + "T" * 60, "venue-trader-hmac", trades=True),
     Account("reader", "demo" + "R" * 60, "venue-reader-hmac", trades=False),
+    Account("trader", "demo" + "V" * 60, "venue-viewer-hmac", trades=False),
 )
-"""For the demo and tests alone: keys of no real venue. The secrets sign, as a real one's would."""
+"""For the demo and tests alone: keys of no real venue, the last a second one of the first's account, which only reads. The secrets
+sign, as a real one's would.
+"""
 
 OPENING = {"USDT": Decimal(1_000_000), "USDC": Decimal(1_000_000), "BTC": Decimal(20), "ETH": Decimal(300)}
 """Balances that each account begins with."""

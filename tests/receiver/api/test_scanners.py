@@ -15,7 +15,8 @@ from tests.receiver.api.conftest import Whole
 from tests.receiver.support import AUTHORIZED, alert, message
 
 PLACES = {"fingerprint": "0123456789abcdef", "episode": "1", "action": "halt", "rest": "/v1/nowhere"}
-QUERIES = ("", "?limit=1", "?state=planned", "?to=/a/0123456789abcdef", "?plan_hash=0&reason=x&applied=true")
+QUERIES = ("", "?limit=1", "?state=planned", "?to=/a/0123456789abcdef", "?plan_hash=0&reason=x&applied=true",
+           "?refresh=30&before=1&hours=3")  # fmt: skip
 
 
 async def furnished(whole: Whole) -> list[str]:
@@ -32,17 +33,17 @@ async def furnished(whole: Whole) -> list[str]:
         f"{BASE}/freezes", json={"scope": "everything", "reason": "x"}, headers=bearer
     ) as response:
         freeze = (await response.json())["id"]
-    await until(lambda: _quiet(whole, bearer), 60)
+    [incident] = await until(lambda: _opened(whole, bearer), 60)
     paths = {resource.canonical for resource in whole.app.router.resources()}
     assert len(paths) > 20
-    found = [path.format(**PLACES, id=id_) for path in sorted(paths) for id_ in (request, freeze)]
+    found = [path.format(**PLACES, id=id_) for path in sorted(paths) for id_ in (request, freeze, incident)]
     return [f"{path}{query}" for path in dict.fromkeys(found) for query in QUERIES]
 
 
-async def _quiet(whole: Whole, bearer: dict[str, str]) -> bool:
-    """Whether what follows by itself has followed: the alert has its incident."""
+async def _opened(whole: Whole, bearer: dict[str, str]) -> list[str]:
+    """The incidents: what follows by itself from the alert."""
     async with whole.client.get(f"{BASE}/incidents", headers=bearer) as response:
-        return len((await response.json())["incidents"]) == 1
+        return [each["id"] for each in (await response.json())["incidents"]]
 
 
 @pytest.mark.parametrize("person", [None, *acting.PEOPLE])

@@ -321,3 +321,19 @@ async def test_nothing_is_done_while_a_notification_could_not_be_read(auto: Scen
     await auto.house.writer.run(lambda connection: record(connection, Delivery("alertmanager", now, b"{")))
     await auto.lasts()
     await held(auto, "incomplete")
+
+
+# --- what the plan itself finds against it ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("mode", ["shadow", "auto"])
+async def test_what_can_not_be_planned_is_not_asked_for(tmp_path: Path, mode: str) -> None:
+    widen = "{{executor: parameter, target: engine, name: quote_width_bps, value: 50, min: 1, max: 50, max_change: 1}}"
+    async with around(tmp_path, mode) as world:
+        world.actions = world.actions.replace(
+            "{{executor: http, target: engine, path: /halt, body: {{venue: $venue}}}}", widen
+        )
+        async with scene(world) as made:
+            await made.fires()
+            await made.lasts()
+            await held(made, "out_of_bounds")

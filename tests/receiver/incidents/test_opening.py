@@ -101,6 +101,17 @@ async def test_alerts_without_an_entity_belong_together_by_their_name(scene: Sce
     ]
 
 
+async def test_alerts_without_a_name_have_one_name(scene: Scene) -> None:
+    await scene.fire("", entity="one\nplace", instance="first")
+    await scene.look()
+    incident = await scene.one()
+    assert (incident.title, incident.entity) == ("An alert without a name: one place", "one place")
+    await scene.house.room.acknowledge(scene.house.person("opal"), incident.id)
+    await scene.fire("", entity="one\nplace", instance="second")
+    await scene.look()
+    assert (await scene.one()).status is Status.ACKNOWLEDGED
+
+
 async def test_each_security_page_has_its_own(scene: Scene) -> None:
     await scene.fire("ProxyChanged", domain="security", role="a")
     await scene.fire("ProxyChanged", domain="security", role="b")
