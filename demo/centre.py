@@ -15,7 +15,7 @@ from . import actions, grafana, parts, people, settings, timescale
 from .chain import anvil_part
 from .parts import ROOT, locate, web_assets
 from .processes import Part, free_ports, living
-from .venue.binance.venue import ACCOUNTS
+from .venue.binance.venue import ACCOUNTS, VIEWER
 
 NODES = settings.NODES
 CANARIES = ("canary-a", "canary-b", "canary-c")
@@ -125,16 +125,15 @@ class Centre:
         return {**listed, "rules": self.url("prometheus") + "/api/v1/rules"}
 
     def _secrets(self) -> Mapping[Path, str]:
-        reader = next(account for account in ACCOUNTS if account.name == ACCOUNT and not account.trades)
-        trader = next(account for account in ACCOUNTS if account.name == ACCOUNT and account.trades)
+        trader = next(account for account in ACCOUNTS if account.name == ACCOUNT)
         return {
             self._trade_key: trader.api_key,
             self._trade_secret: trader.secret,
             **people.secret_files(self.secrets),
             self._token: secrets.token_urlsafe(32),
             self._engine_token: secrets.token_urlsafe(32),
-            self._venue_key: reader.api_key,
-            self._venue_secret: reader.secret,
+            self._venue_key: VIEWER.api_key,
+            self._venue_secret: VIEWER.secret,
         }
 
     def _documents(self) -> Mapping[str, dict[str, Any]]:
@@ -212,7 +211,7 @@ class Centre:
         markets = (f"--venue={name}={','.join(settings.books(kind))}" for name, kind in VENUES.items())
         trades = f"--trades={TRADED}={VENUES[TRADED]}@{self.url('venues')}/{TRADED}"
         flags = "--port", str(self._ports["engine"]), "--state", str(self.run / "engine.json"), trades, *markets
-        trader = next(account for account in ACCOUNTS if account.name == ACCOUNT and account.trades)
+        trader = next(account for account in ACCOUNTS if account.name == ACCOUNT)
         token = self._engine_token.read_text() if self._engine_token.exists() else ""
         keys = {"ENGINE_TOKEN": token, "VENUE_KEY": trader.api_key, "VENUE_SECRET": trader.secret}
         return self._module("engine", "demo.engine", *flags, **keys)

@@ -133,6 +133,7 @@ ACTION_DURATION = Family(
     ("action",),
     unit="seconds",
     buckets=ACTION_BUCKETS,
+    quiet=True,
 )
 APPROVAL_WAIT = Family(
     "action_approval_wait_seconds",
@@ -141,6 +142,7 @@ APPROVAL_WAIT = Family(
     ("action",),
     unit="seconds",
     buckets=ACTION_BUCKETS,
+    quiet=True,
 )
 IN_DOUBT = Family(
     "action_in_doubt",
@@ -194,6 +196,7 @@ TIME_TO_DETECT = Family(
     "Time from the earliest start of an alert, by Prometheus, until its incident was opened here.",
     unit="seconds",
     buckets=DETECT_BUCKETS,
+    quiet=True,
 )
 TIME_TO_ACKNOWLEDGE = Family(
     "incident_time_to_acknowledge_seconds",
@@ -201,6 +204,7 @@ TIME_TO_ACKNOWLEDGE = Family(
     "Time from the moment that an incident waited to be acknowledged (opened, reopened, joined by another alert) until it was.",
     unit="seconds",
     buckets=ACKNOWLEDGE_BUCKETS,
+    quiet=True,
 )
 TIME_TO_MITIGATE = Family(
     "incident_time_to_mitigate_seconds",
@@ -208,6 +212,7 @@ TIME_TO_MITIGATE = Family(
     "Time from the opening of an incident until its commander said that it was mitigated.",
     unit="seconds",
     buckets=RECOVER_BUCKETS,
+    quiet=True,
 )
 TIME_TO_RESOLVE = Family(
     "incident_time_to_resolve_seconds",
@@ -215,6 +220,7 @@ TIME_TO_RESOLVE = Family(
     "Time from the opening of an incident until it was resolved; once more, from the same opening, each time that it was reopened.",
     unit="seconds",
     buckets=RECOVER_BUCKETS,
+    quiet=True,
 )
 ESCALATIONS = Family(
     "incident_escalations_total",

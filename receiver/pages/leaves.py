@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -85,11 +86,11 @@ class Deed:
 
     async def done(self, visit: Visit, fields: Fields) -> str:
         """Where to go now that it is done. Raises Failure."""
-        path = _OPERATIONS[self.operation].path
-        known = {**fields, **visit.place}
-        places = {name: known.get(name, "") for name in visit.place.keys() | fields.keys() if f"{{{name}}}" in path}
-        rest = {name: value for name, value in fields.items() if name not in places}
-        return self.then(visit, await visit.send(self.operation, places, self.body(rest)))
+        wanted = re.findall(r"{(\w+)}", _OPERATIONS[self.operation].path)
+        of_page = {name: value for name, value in visit.place.items() if name in wanted}
+        of_form = {name: value for name, value in fields.items() if name in wanted and name not in of_page}
+        rest = {name: value for name, value in fields.items() if name not in of_form}
+        return self.then(visit, await visit.send(self.operation, {**of_page, **of_form}, self.body(rest)))
 
 
 @dataclass(frozen=True, slots=True)

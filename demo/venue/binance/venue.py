@@ -21,11 +21,11 @@ from .streams import FUTURES, SPOT, Broadcast, Conversation
 ACCOUNTS = (
     Account("trader", "demo" + "T" * 60, "venue-trader-hmac", trades=True),
     Account("reader", "demo" + "R" * 60, "venue-reader-hmac", trades=False),
-    Account("trader", "demo" + "V" * 60, "venue-viewer-hmac", trades=False),
 )
-"""For the demo and tests alone: keys of no real venue, the last a second one of the first's account, which only reads. The secrets
-sign, as a real one's would.
-"""
+"""For the demo and tests alone: keys of no real venue. The secrets sign, as a real one's would."""
+
+VIEWER = Account("trader", "demo" + "V" * 60, "venue-viewer-hmac", trades=False)
+"""A second key of the first one's account, which only reads."""
 
 OPENING = {"USDT": Decimal(1_000_000), "USDC": Decimal(1_000_000), "BTC": Decimal(20), "ETH": Decimal(300)}
 """Balances that each account begins with."""
@@ -61,7 +61,7 @@ class Binance:
         on_spot = Segment(pairs, spot_desk, Limiter(_WEIGHT))
         on_futures = Segment(contracts, Desk(MarginMoney(dict.fromkeys(names, WALLET))), Limiter(_FUTURES_WEIGHT))
         segments = {"spot": on_spot, "futures": on_futures}
-        self.exchange = Exchange(name, segments, {each.api_key: each for each in ACCOUNTS}, clock)
+        self.exchange = Exchange(name, segments, {each.api_key: each for each in (*ACCOUNTS, VIEWER)}, clock)
         in_wallet = Segment(pairs, spot_desk, Limiter(_WALLET_WEIGHT))
         coin_margined = Segment({}, Desk(MarginMoney({})), Limiter(_FUTURES_WEIGHT))
         self._routes = {

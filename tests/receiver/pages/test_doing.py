@@ -102,6 +102,24 @@ async def test_who_planned_it_takes_it_back(hall: Hall) -> None:
     assert state(after) == "cancelled"
 
 
+async def test_a_form_is_about_the_page_that_it_stands_on(hall: Hall) -> None:
+    opal, one, other = hall.at("opal"), await planned(hall), await planned(hall)
+    fields = {**one.page.form("submit").values, "do": "submit", "id": other.path[3:]}
+    refused = await opal.send(one.path, fields)
+    assert (refused.status, refused.page.refused) == (400, "Not done. Id: Extra inputs are not permitted.")
+    assert [state(await opal.get(each.path)) for each in (one, other)] == ["planned", "planned"]
+
+
+async def test_a_form_that_names_no_freeze_lifts_none(hall: Hall) -> None:
+    await hall.office.post("/freezes", "tara", scope="everything", reason="a test")
+    form = (await hall.at("cora").get("/freeze")).page.form("unfreeze")
+    for id_ in ("", "../me", "0" * 16):
+        refused = await hall.at("cora").send("/freeze", {**form.values, "do": "unfreeze", "reason": "x", "id": id_})
+        assert refused.status == 404
+    nameless = {name: value for name, value in form.values.items() if name != "id"}
+    assert (await hall.at("cora").send("/freeze", {**nameless, "do": "unfreeze", "reason": "x"})).status == 404
+
+
 async def test_a_double_tap_makes_one_request(hall: Hall) -> None:
     opal = hall.at("opal")
     form = await opal.get("/actions/resume")
