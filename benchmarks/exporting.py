@@ -11,6 +11,7 @@ from typing import Any
 from benchmarks.nodes import config
 from exporters.exchange.__main__ import EXCHANGE
 from exporters.nodes.__main__ import NODES
+from exporters.pools.__main__ import POOLS
 from occ.config import load
 from occ.exporter import Exporter, Plan
 from occ.page import Page
@@ -36,6 +37,13 @@ async def planned(
 ) -> AsyncIterator[tuple[Plan, Page]]:
     """The nodes exporter with these nodes."""
     async with _planned(NODES, config(urls, interval, patience, stale_after)) as made:
+        yield made
+
+
+@asynccontextmanager
+async def planned_pools(text: str) -> AsyncIterator[tuple[Plan, Page]]:
+    """The pools exporter with this configuration."""
+    async with _planned(POOLS, text) as made:
         yield made
 
 

@@ -1,4 +1,4 @@
-"""Goal 12: memory of a ready nodes exporter with the example configuration, and its import time, against `import web3`."""
+"""Goal 12: memory of the ready nodes and pools exporters with the example configurations, and import times, against `import web3`."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -16,6 +17,7 @@ from benchmarks.peers import python_with_peers
 from demo.processes import free_ports
 
 ROOT = Path(__file__).parent.parent
+EXPORTERS = "nodes", "pools"
 IMPORT = "import time; began = time.perf_counter(); import {}; print(time.perf_counter() - began)"
 
 
@@ -39,12 +41,15 @@ def _web3_resident(python: str) -> int:
     return size
 
 
-def _exporter_resident() -> int:
+def _exporter_resident(name: str) -> int:
     (port,) = free_ports(1)
-    command = [sys.executable, "-m", "exporters.nodes", "--config", "config/nodes.yml"]
+    command = [sys.executable, "-m", f"exporters.{name}", "--config", str(ROOT / f"config/{name}.yml")]
     command += ["--web.listen-address", f"127.0.0.1:{port}", "--log.level", "error"]
     environment = {**os.environ, "ALCHEMY_KEY": "not-a-real-key"}
-    with subprocess.Popen(command, cwd=ROOT, env=environment) as process:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        subprocess.Popen(command, cwd=folder, env=environment) as process,
+    ):
         try:
             until_ready(f"http://127.0.0.1:{port}/-/ready")
             return resident(process.pid)
@@ -66,13 +71,16 @@ def until_ready(url: str) -> None:
 def run() -> Result:
     """Memory of one process each, import times as a median of rounds."""
     peers = python_with_peers()
-    memory = statistics.median(_exporter_resident() / _web3_resident(peers) for _ in range(3))
-    imports = statistics.median(
-        _import_seconds(sys.executable, "exporters.nodes.__main__") / _import_seconds(peers, "web3")
-        for _ in range(ROUNDS)
-    )
-    return Result(
-        12,
-        "nodes: RSS when ready with the example config, and import time, against `import web3`",
-        (Part("RSS:", memory, 0.9, at_least=False), Part("import:", imports, 0.5, at_least=False)),
-    )
+    parts = []
+    for name in EXPORTERS:
+        memory = statistics.median(_exporter_resident(name) / _web3_resident(peers) for _ in range(3))
+        imports = statistics.median(
+            _import_seconds(sys.executable, f"exporters.{name}.__main__") / _import_seconds(peers, "web3")
+            for _ in range(ROUNDS)
+        )
+        parts += [
+            Part(f"{name}, RSS:", memory, 0.9, at_least=False),
+            Part(f"{name}, import:", imports, 0.5, at_least=False),
+        ]
+    what = "RSS when ready with the example config, and import time, against `import web3`"
+    return Result(12, f"{' and '.join(EXPORTERS)}: {what}", tuple(parts))

@@ -5,21 +5,25 @@ from __future__ import annotations
 import asyncio
 import gc
 import statistics
+import tempfile
 import time
 import tracemalloc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 from benchmarks import depths
-from benchmarks.exporting import exchanges, exporter
+from benchmarks.exporting import exchanges, exporter, planned_pools
 from benchmarks.harness import ROUNDS, Part, Result
 from benchmarks.nodes import nodes
+from benchmarks.pools import Pairs, pairs
 from exporters.exchange.checks import LOOK_SECONDS, order_book
 from occ.poller import Poller
 from occ.process import settle
 
 FEW, MANY = 50, 500
 FEW_BOOKS, MANY_BOOKS = 20, 200
+FEW_POOLS, MANY_POOLS = 100, 1_000
 SECONDS = 3.0
 _TO_TAKE_ALL = 120.0
 """Seconds in which all books are there."""
@@ -115,7 +119,55 @@ async def _book_memory(at: depths.Venue, books: int) -> int:
     return size
 
 
-# --- both ------------------------------------------------------------------------------------------------------------
+# --- pools -----------------------------------------------------------------------------------------------------------
+
+
+@asynccontextmanager
+async def _pooled(of: Pairs, count: int) -> AsyncIterator[Poller]:
+    """An exporter of the first pairs, in whose file nothing is counted yet."""
+    with tempfile.TemporaryDirectory() as folder:
+        async with planned_pools(f"state: {Path(folder) / 'pools.db'}\n{of.config(count)}") as (plan, page):
+            yield plan.poller("pools", page)
+
+
+async def _pools_cpu(of: Pairs) -> float:
+    """Of a cycle in whose block a twentieth of the pools was traded."""
+    async with _pooled(of, FEW_POOLS) as few, _pooled(of, MANY_POOLS) as many:
+        settle()
+        found = []
+        for turn in range(ROUNDS + 2):
+            spent = []
+            for pools, poller in ((FEW_POOLS, few), (MANY_POOLS, many)):
+                await of.trade(pools // 20)
+                began = time.process_time()
+                await poller.once()
+                poller.render()
+                spent.append(time.process_time() - began)
+            if turn > 1:
+                found.append(spent[1] / spent[0])
+    return statistics.median(found)
+
+
+async def _pools_memory(of: Pairs, count: int) -> int:
+    gc.collect()
+    tracemalloc.start()
+    async with _pooled(of, count) as poller:
+        for _ in range(3):
+            await poller.once()
+            poller.render()
+            await of.trade(1)
+        gc.collect()
+        size, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    return size
+
+
+async def _pools() -> tuple[float, list[int]]:
+    async with pairs(MANY_POOLS) as of:
+        return await _pools_cpu(of), [await _pools_memory(of, count) for count in (1, FEW_POOLS, MANY_POOLS)]
+
+
+# --- all --------------------------------------------------------------------------------------------------------------
 
 
 def run() -> Result:
@@ -126,14 +178,18 @@ def run() -> Result:
     with depths.venue(MANY_BOOKS) as at:
         book_cpu = asyncio.run(_book_cpu(at))
         books_held = [asyncio.run(_book_memory(at, count)) for count in (1, FEW_BOOKS, MANY_BOOKS)]
+    pools_cpu, pools_held = asyncio.run(_pools())
     return Result(
         16,
         f"growth of nodes from {FEW} to {MANY}: CPU of a cycle with its page, heap per target; of books from {FEW_BOOKS} to "
-        f"{MANY_BOOKS}, followed at 10 messages a second each: CPU, heap per target",
+        f"{MANY_BOOKS}, followed at 10 messages a second each: CPU, heap per target; of pools from {FEW_POOLS} to "
+        f"{MANY_POOLS}: CPU of a cycle with its page, heap per target",
         (
             Part("CPU:", cpu, 11, at_least=False),
             Part("memory:", _per_target(held, FEW), 10, at_least=False),
             Part("books, CPU:", book_cpu, 11, at_least=False),
             Part("books, memory:", _per_target(books_held, FEW_BOOKS), 10, at_least=False),
+            Part("pools, CPU:", pools_cpu, 11, at_least=False),
+            Part("pools, memory:", _per_target(pools_held, FEW_POOLS), 10, at_least=False),
         ),
     )

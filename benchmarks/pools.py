@@ -48,7 +48,7 @@ class Pairs:
     def url(self) -> str:
         return self.market.chain.anvil.url
 
-    def config(self, count: int) -> PoolsConfig:
+    def config(self, count: int) -> str:
         """pools.yml of the first pairs."""
         names = {token.address: f"T{at}" for at, token in enumerate(self.tokens)}
         tokens = "".join(f'      {name}: {{address: "{address}", decimals: 18}}\n' for address, name in names.items())
@@ -57,14 +57,16 @@ class Pairs:
             f"quote: {names[other.address]}}}\n"
             for at, (pair, one, other) in enumerate(self.made[:count])
         )
-        text = (
+        return (
             f'chains:\n  - name: local\n    interval: 20s\n    timeout: 20s\n    rpc: [{{name: own, url: "{self.url}"}}]\n'
-            f"    tokens:\n{tokens}    pools:\n{pools}"
+            f"    confirmations: 3\n    tokens:\n{tokens}    pools:\n{pools}"
         )
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / "pools.yml"
-            path.write_text(text)
-            return config.load(path, PoolsConfig).config
+
+    async def trade(self, count: int) -> None:
+        """Sells a little in so many of the first pairs: a block, or as many as it takes."""
+        swaps = [self.market.v2_swap(AMOUNT // 10**6, one, other) for _, one, other in self.made[:count]]
+        for at in range(0, len(swaps), AT_ONCE):
+            await self.market.chain.send(*swaps[at : at + AT_ONCE])
 
 
 @asynccontextmanager
@@ -86,7 +88,10 @@ class Ours:
     """Our reading of the first pairs: the whole cycle, and the calls alone with their replies as integers."""
 
     def __init__(self, of: Pairs, count: int, session: aiohttp.ClientSession) -> None:
-        loaded = of.config(count)
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "pools.yml"
+            path.write_text(of.config(count))
+            loaded = config.load(path, PoolsConfig).config
         (chain,) = loaded.chains
         self.source = Source(chain, targets(loaded, chain), session, WITHIN)
         self._nodes = Nodes([Endpoint("own", Client(session, Secret(of.url), reads_only=True))], MULTICALL3)

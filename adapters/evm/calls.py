@@ -53,23 +53,19 @@ def aggregated(calls: Sequence[EthCall]) -> str:
 
 def replies(count: int, told: Any) -> list[bytes | SourceError]:
     """What aggregate3 told of so many calls, each its reply or REVERTED. Raises bad_response for anything else."""
-    data = raw(told)
+    data, found, element = raw(told), list[bytes | SourceError](), _ELEMENT.unpack_from
+    if int.from_bytes(data[32:64]) != count:
+        raise bad_reply("aggregate3 answered another number of calls")
     try:
-        if int.from_bytes(data[32:64]) != count:
-            raise bad_reply("aggregate3 answered another number of calls")
-        return [_reply(data, 64 + offset) for offset in _offsets(count).unpack_from(data, 64)]
+        for offset in _offsets(count).unpack_from(data, 64):
+            succeeded, length = element(data, 64 + offset)
+            at = 64 + offset + _HEAD
+            found.append(data[at : at + length] if succeeded else REVERTED)
+            if at + length > len(data):
+                raise bad_reply("aggregate3: a short answer")
     except struct.error:
         raise bad_reply("aggregate3: a short answer") from None
-
-
-def _reply(data: bytes, at: int) -> bytes | SourceError:
-    succeeded, length = _ELEMENT.unpack_from(data, at)
-    if not succeeded:
-        return REVERTED
-    reply = data[at + _HEAD : at + _HEAD + length]
-    if len(reply) != length:
-        raise bad_reply("aggregate3: a short answer")
-    return reply
+    return found
 
 
 @functools.lru_cache(maxsize=64)

@@ -7,12 +7,13 @@ from itertools import product
 from typing import Generic, TypeVar
 
 from exporters.pools import families as of
-from exporters.pools.reading import ORDERS, SIDES, FeedReading, PoolReading, PositionReading, Reading
+from exporters.pools.reading import ORDERS, SIDES, FeedReading, PoolReading, PositionReading, Reading, Sight
 from occ.job import Beside, Readings, Target
 from occ.metrics import Family
 from occ.page import Column, Rows
 
 R = TypeVar("R")
+V = TypeVar("V")
 
 _BANDS: Beside = tuple((("side", side), ("band", band)) for side, band in product(SIDES, of.BAND_NAMES))
 
@@ -26,14 +27,18 @@ class _Sort(Generic[R]):
         self._told: dict[str, tuple[tuple[str | None, ...], Rows]] = {}
 
     def fresh(self, readings: Mapping[Target, Reading]) -> list[R | None]:
-        """Their readings, in their order."""
-        return [readings.get(target) for target in self.targets]  # type: ignore[misc]
+        """What was read of them, in their order."""
+        return [None if found is None else found[1] for found in map(readings.get, self.targets)]  # type: ignore[misc]
+
+    def sights(self, readings: Mapping[Target, Reading]) -> list[Sight | None]:
+        """At which block that was."""
+        return [None if found is None else found[0] for found in map(readings.get, self.targets)]
 
     def column(
         self,
         family: Family,
-        readings: Sequence[R | None],
-        value: Callable[[R], float | None],
+        readings: Sequence[V | None],
+        value: Callable[[V], float | None],
         facts: tuple[tuple[str, str], ...] = (),
         **labels: str,
     ) -> Column:
@@ -67,9 +72,9 @@ class _Sort(Generic[R]):
     def told(
         self,
         family: Family,
-        readings: Sequence[R | None],
+        readings: Sequence[V | None],
         label: str,
-        value: Callable[[R], str],
+        value: Callable[[V], str],
         facts: tuple[tuple[str, str], ...] = (),
     ) -> Column:
         """What is told in a label: one row per target that tells it, and other rows when that changes."""
@@ -113,12 +118,12 @@ class Columns:
             yield from self._of_positions(readings)
 
     def _of_pools(self, readings: Mapping[Target, Reading]) -> Iterable[Column]:
-        sort, fresh = self._pools, self._pools.fresh(readings)
+        sort, fresh, sights = self._pools, self._pools.fresh(readings), self._pools.sights(readings)
         named = (*_same("dex", "kind"), ("base", "base_asset"), ("quote", "quote_asset"))
         yield sort.told(of.POOL_INFO, fresh, "fee", lambda pool: f"{pool.fee:g}", named)
-        yield sort.column(of.POOL_BLOCK, fresh, lambda pool: pool.sight.number)
-        yield sort.column(of.POOL_BLOCK_AT, fresh, lambda pool: pool.sight.timestamp)
-        yield sort.told(of.POOL_SOURCE, fresh, "node", lambda pool: pool.sight.source)
+        yield sort.column(of.POOL_BLOCK, sights, lambda sight: sight.number)
+        yield sort.column(of.POOL_BLOCK_AT, sights, lambda sight: sight.timestamp)
+        yield sort.told(of.POOL_SOURCE, sights, "node", lambda sight: sight.source)
         yield sort.column(of.POOL_PRICE, fresh, lambda pool: pool.price, _same("base", "quote"))
         yield sort.column(of.POOL_RESERVE, fresh, lambda pool: pool.reserves[0], (("token", "base"),))
         yield sort.column(of.POOL_RESERVE, fresh, lambda pool: pool.reserves[1], (("token", "quote"),))

@@ -12,6 +12,7 @@ import contextlib
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from types import ModuleType
 from typing import Any
 
@@ -28,12 +29,11 @@ FOLLOWED = 256
 NEAR = 32
 """So many blocks are followed in any case: what comes between two looks at a fast chain."""
 
-_HASH = re.compile(r"0x[0-9a-f]{64}")
 _NUMBER = re.compile(r"0x[0-9a-fA-F]{1,16}")
-_DATA = re.compile(r"0x([0-9a-fA-F]{2})*")
+_WORD = 32
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Watched:
     """A pool whose logs are asked for: its labels, the kind that knows them, and which of its tokens is the base."""
 
@@ -42,16 +42,17 @@ class Watched:
     kind: ModuleType
     base: Callable[[], int | None]
 
-    @property
+    @cached_property
     def events(self) -> Mapping[str, str]:
         """What is counted, by first topic."""
         found: Mapping[str, str] = getattr(self.kind.PoolReader, "EVENTS", {})
         return found
 
-    @property
-    def changes(self) -> frozenset[str]:
+    @cached_property
+    def changes(self) -> Sequence[str]:
         """First topics of what changes what the reader remembers."""
-        return frozenset(getattr(self.kind.PoolReader, "TOPICS", ()))
+        found: Sequence[str] = getattr(self.kind.PoolReader, "TOPICS", ())
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +80,7 @@ class Logs:
         self._nodes = nodes
         self._within = within
         self._by_address = {each.terms.pool.address: each for each in self.pools}
-        self._topics = sorted({topic for each in self.pools for topic in (*each.events, *each.changes)})
+        self._topics = frozenset(topic for each in self.pools for topic in (*each.events, *each.changes))
         self._depth = max(confirmations + 1, NEAR) if confirmations < FOLLOWED else NEAR
         self._blocks: dict[str, Block] = {}
         self._told: dict[str, tuple[Log, ...]] = {}
@@ -187,7 +188,7 @@ class Logs:
     # --- asking ------------------------------------------------------------------------------------------------------
 
     def _call(self, **where: str) -> Call:
-        return Call("eth_getLogs", ({**where, "address": list(self._by_address), "topics": [self._topics]},))
+        return Call("eth_getLogs", ({**where, "address": list(self._by_address), "topics": [sorted(self._topics)]},))
 
     async def _ask(self, calls: Sequence[Call]) -> list[Any]:
         self.node, answers = await self._nodes.ask(calls, self._within)
@@ -206,23 +207,24 @@ class Logs:
         try:
             if told.get("removed"):
                 return None
-            block, own, data = told["blockNumber"], told["blockHash"].lower(), told["data"]
-            pool, topic, indexed = self._by_address[told["address"].lower()], *_topics(told["topics"])
-            right = (
-                _NUMBER.fullmatch(block) and _HASH.fullmatch(own) and _DATA.fullmatch(data) and topic in self._topics
-            )
-        except (AttributeError, KeyError, IndexError, TypeError, ValueError):
+            pool, number = self._by_address[told["address"].lower()], told["blockNumber"]
+            topic, *indexed = map(str.lower, told["topics"])
+            own, data = told["blockHash"].lower(), _bytes(told["data"])
+            words = b"".join(map(_bytes, indexed))
+            right = _NUMBER.fullmatch(number) and len(_bytes(own)) == _WORD and topic in self._topics
+        except (AttributeError, KeyError, TypeError, ValueError):
             right = None
         if not right:
             raise SourceError(Reason.BAD_RESPONSE, "eth_getLogs: a log that was not asked for, or is none")
-        return Log(int(block, 16), own, pool, topic, indexed, bytes.fromhex(data[2:]))
+        return Log(int(number, 16), own, pool, topic, words, data)
 
 
-def _topics(told: Sequence[str]) -> tuple[str, bytes]:
-    """The first topic, and the words of the others. Raises ValueError where they are none."""
-    if not all(_HASH.fullmatch(each.lower()) for each in told):
-        raise ValueError("no topics")
-    return told[0].lower(), bytes.fromhex("".join(each[2:] for each in told[1:]))
+def _bytes(told: str) -> bytes:
+    """Raises ValueError for what is no hexadecimal text of whole bytes."""
+    data = bytes.fromhex(told[2:])
+    if told[:2] != "0x" or 2 * len(data) + 2 != len(told):  # there would be blanks in it
+        raise ValueError("no bytes")
+    return data
 
 
 def _blocks(answers: Iterable[Any | SourceError]) -> Iterable[Block]:

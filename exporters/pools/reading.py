@@ -100,7 +100,6 @@ class PoolReading:
     `impact` is a buy and then a sale of each size, `depth` the bids and then the asks of each band.
     """
 
-    sight: Sight
     fee: float
     price: float | None
     reserves: tuple[float, float]
@@ -117,7 +116,6 @@ class PoolReading:
 class FeedReading:
     """A feed at a block; `heartbeat` in seconds."""
 
-    sight: Sight
     state: FeedState
     heartbeat: float
     stale: bool
@@ -128,7 +126,6 @@ class FeedReading:
 class PositionReading:
     """A position at a block; in dollars, as far as its tokens have a price."""
 
-    sight: Sight
     in_range: bool
     edges: tuple[float, float]
     value_usd: float | None
@@ -136,4 +133,5 @@ class PositionReading:
     impermanent_loss: float | None
 
 
-Reading = PoolReading | FeedReading | PositionReading
+Reading = tuple[Sight, PoolReading | FeedReading | PositionReading]
+"""Which block it was, and what was read at it: at most blocks most of that is what it was before."""

@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import aiohttp
 
 from adapters.evm import Block, Endpoint, View
 from adapters.evm import Chain as Nodes
-from exporters.pools.config import Chain, readers
+from exporters.pools.config import Chain, Pool, readers
 from exporters.pools.logs import Logs, Watched
 from exporters.pools.prices import Prices, price_of, stale, usable
 from exporters.pools.reading import FeedReading, FeedState, PoolReading, PoolState, PositionState, Reading, Sight
@@ -50,16 +50,25 @@ class Source:
         self._positions = {target.id: PositionTerms(each, self._tokens) for target, each in targets.positions.items()}
         self._readers: dict[str, Any] = dict(self._made())
         self._remembering = {
-            terms.pool.address: self._readers[name]
-            for name, terms in self._pools.items()
-            if hasattr(self._readers[name], "TOPICS")
+            terms.pool.address: name for name, terms in self._pools.items() if hasattr(self._readers[name], "TOPICS")
         }
         self.logs = Logs(self.nodes, self._watched(), chain.confirmations, within)
         self._since: Block | None = None
         self._usd: dict[str, float] = {}
         self._costs: dict[str, Costs] = {}
         self.tried = asyncio.Event()
-        self._together, self._apart = Together(), Together()
+        self._together = Together[str, Any]()
+        self._steps = {address: token.steps for address, token in self._tokens.items()}
+        self._steps |= {name: reader.steps for name, reader in self._readers.items()}
+        self._all = {target: target.id for target in targets.all}
+        self._sources = set(_sources(chain))
+        self._asked_for_prices = [
+            name for name, terms in self._pools.items() if ("pool", terms.pool.name) in self._sources
+        ]
+        self._leans = {name: frozenset(_leans(chain, terms.pool)) for name, terms in self._pools.items()}
+        self._valued: dict[str, PoolReading] = {}
+        self._states_before: list[PoolState | SourceError | None] = [None] * len(self._pools)
+        self._told: dict[tuple[str, str], float | None] = {}
 
     def _made(self) -> Iterator[tuple[str, Any]]:
         for name, terms in self._pools.items():
@@ -79,11 +88,10 @@ class Source:
     async def read(self) -> Mapping[Target, Reading | SourceError]:
         """Everything, at the newest block, which then is one of `read_heads`. Raises SourceError for what befell all of it."""
         try:
-            found = await self.nodes.read(self._at, self._within)
+            return await self.nodes.read(self._at, self._within)
         finally:
             self.tried.set()
             self.read_heads.announce()
-        return {target: found[target.id] for target in self._targets.all}
 
     def usd(self, token: str) -> float | None:
         """The last price that was known of a token, in dollars; None before there was one."""
@@ -97,35 +105,38 @@ class Source:
 
     # --- one block ---------------------------------------------------------------------------------------------------
 
-    async def _at(self, view: View) -> Mapping[str, Reading | SourceError]:
+    async def _at(self, view: View) -> Mapping[Target, Reading | SourceError]:
         try:
             found = await self._states(view)
             prices = self._prices(found, view.block.timestamp)
-            outcomes = await self._valued(view, found, prices)
+            self._value_rest(found, prices, view.block.timestamp)
+            await self._value_pools(view, found, prices)
         except BaseException:
             self._forget()  # what was read at a block that may be gone
             raise
         self._since = view.block
         self._usd |= {token: price for token in self._chain.prices if (price := prices.usd(token)) is not None}
-        return outcomes
+        sight = Sight(view.block.number, view.block.timestamp, view.source)
+        return {
+            target: made if isinstance(made := found[name], SourceError) else (sight, made)
+            for target, name in self._all.items()
+        }
 
     async def _states(self, view: View) -> dict[str, Any]:
         """The state of everything by the id of its target, or the SourceError: of itself, or of a token of it."""
-        steps: dict[str, Steps[Any]] = {address: token.steps() for address, token in self._tokens.items()}
-        steps |= {name: reader.steps() for name, reader in self._readers.items()}
 
         def told(answers: list[Any | SourceError]) -> None:
             self.logs.keep(view, answers)
             self._changed(view.block)
 
         await self._catch_up(view.block)
-        found = await self._together.take(view, steps, self.logs.question(view.block), told)
-        wrong = {address: found.pop(address) for address in self._tokens}
-        for name, terms in self._pools.items():
-            found[name] = wrong[terms.base.address] or wrong[terms.quote.address] or found[name]
-        for name in self._positions:
+        found = await self._together.take(view, self._steps, self.logs.question(view.block), told)
+        wrong = {address: error for address in self._tokens if (error := found.pop(address)) is not None}
+        for name, terms in self._pools.items() if wrong else ():
+            found[name] = wrong.get(terms.base.address) or wrong.get(terms.quote.address) or found[name]
+        for name in self._positions if wrong else ():
             if isinstance(state := found[name], PositionState):
-                found[name] = wrong[state.tokens[0]] or wrong[state.tokens[1]] or state
+                found[name] = wrong.get(state.tokens[0]) or wrong.get(state.tokens[1]) or state
         return found
 
     def _prices(self, found: Mapping[str, Any], now: int) -> Prices:
@@ -135,66 +146,79 @@ class Source:
             if isinstance(found[name], FeedState) and usable(feed, found[name], now)
         }
         pools = {}
-        for name, terms in self._pools.items():
+        for name in self._asked_for_prices:
+            terms = self._pools[name]
             if isinstance(state := found[name], PoolState):
                 price = price_of(state, (terms.base.decimals, terms.quote.decimals))
                 if price is not None:
                     pools[terms.pool.name] = price
         return Prices(self._chain, feeds, pools)
 
-    async def _valued(
-        self, view: View, found: Mapping[str, Any], prices: Prices
-    ) -> Mapping[str, Reading | SourceError]:
-        sight = Sight(view.block.number, view.block.timestamp, view.source)
-        outcomes: dict[str, Reading | SourceError] = {
-            name: state for name, state in found.items() if isinstance(state, SourceError)
-        }
-        well = {name: state for name, state in found.items() if name not in outcomes}
-        for name, feed in self._feeds.items():
-            if name in well:
-                state, late = well[name], stale(feed, well[name], sight.timestamp)
-                outcomes[name] = FeedReading(sight, state, feed.heartbeat, late, prices.compared(feed, state.price))
-        for name, held in self._positions.items():
-            if name in well:
-                outcomes[name] = position_reading(held, well[name], prices, sight)
-        pools = {name: state for name, state in well.items() if name in self._pools}
-        return outcomes | await self._pools_valued(view, pools, prices, sight)
+    # --- what is made of it ------------------------------------------------------------------------------------------
 
-    async def _pools_valued(
-        self, view: View, pools: Mapping[str, PoolState], prices: Prices, sight: Sight
-    ) -> dict[str, PoolReading | SourceError]:
-        tokens = {name: worth(self._pools[name], prices) for name in pools}
-        before, self._costs = self._costs, {}
-        for name, state in pools.items():
-            if (known := before.get(name)) is not None and known.holds(state, tokens[name]):
-                self._costs[name] = known
-        changed = {name: state for name, state in pools.items() if name not in self._costs}
-        failed = await self._costed(view, changed, tokens)
-        return failed | {
-            name: pool_reading(self._pools[name], state, tokens[name], self._costs[name], prices=prices, sight=sight)
-            for name, state in pools.items()
-            if name not in failed
+    def _value_rest(self, found: dict[str, Any], prices: Prices, now: int) -> None:
+        """Puts what is made of feeds and positions in the place of their states."""
+        for name, feed in self._feeds.items():
+            if isinstance(state := found[name], FeedState):
+                compared = prices.compared(feed, state.price)
+                found[name] = FeedReading(state, feed.heartbeat, stale(feed, state, now), compared)
+        for name, held in self._positions.items():
+            if isinstance(state := found[name], PositionState):
+                found[name] = position_reading(held, state, prices)
+
+    async def _value_pools(self, view: View, found: dict[str, Any], prices: Prices) -> None:
+        """The same of pools, of those alone that have changed themselves, or whose prices have."""
+        moved, states = self._moved(prices), [found[name] for name in self._pools]
+        for name, state, before in zip(self._pools, states, self._states_before, strict=True):
+            if state is not before or (moved and moved & self._leans[name]):
+                self._valued.pop(name, None)
+        self._states_before = states
+        changed = {
+            name: state
+            for name, state in zip(self._pools, states, strict=True)
+            if name not in self._valued and isinstance(state, PoolState)
         }
+        tokens = {name: worth(self._pools[name], prices) for name in changed}
+        failed = await self._costed(view, changed, tokens)
+        for name, state in changed.items():
+            if name not in failed:
+                self._valued[name] = pool_reading(self._pools[name], state, tokens[name], self._costs[name], prices)
+        found |= failed
+        found |= self._valued
+
+    def _moved(self, prices: Prices) -> set[tuple[str, str]]:
+        """The prices of tokens and of references that are not what they were."""
+        now = {("usd", token): prices.usd(token) for token in self._chain.tokens}
+        now |= {source: prices.told(source) for source in self._sources}
+        before, self._told = self._told, now
+        return {each for each, price in now.items() if before.get(each) != price}
 
     async def _costed(
         self, view: View, pools: Mapping[str, PoolState], tokens: Mapping[str, Worth]
-    ) -> dict[str, PoolReading | SourceError]:
-        """Works out what trading costs; where curves are not known far enough for the sizes, more of them is read as far as
-        that goes. Returns what failed in that.
+    ) -> Mapping[str, SourceError]:
+        """Works out what trading costs, where that has changed; where curves are not known far enough for the sizes, more of
+        them is read as far as that goes. Returns what failed in that.
         """
-        failed: dict[str, PoolReading | SourceError] = {}
+        failed: dict[str, SourceError] = {}
+        pools = {
+            name: state
+            for name, state in pools.items()
+            if (known := self._costs.get(name)) is None or not known.holds(state, tokens[name])
+        }
         for _ in range(REACHES):
-            beyond: dict[str, Steps[bool]] = {}
+            beyond: dict[str, Callable[[], Steps[bool]]] = {}
             for name, state in pools.items():
                 missing: set[int] = set()
                 self._costs[name] = costs(self._pools[name], state, tokens[name], missing)
                 if missing:
-                    beyond[name] = self._readers[name].reach(missing)
-            told = await self._apart.take(view, beyond) if beyond else {}
+                    beyond[name] = functools.partial(self._readers[name].reach, missing)
+            told = await Together[str, bool]().take(view, beyond)
             failed |= {name: error for name, error in told.items() if isinstance(error, SourceError)}
             pools = {name: pools[name] for name, more in told.items() if more is True}
             if not pools:
                 break
+        for name in failed:
+            del self._costs[name]
         return failed
 
     # --- ticks -------------------------------------------------------------------------------------------------------
@@ -214,9 +238,28 @@ class Source:
             self._forget()
         for log in logs or ():
             if log.topic in log.pool.changes:
-                self._remembering[log.pool.terms.pool.address].heard(log)
+                name = self._remembering[log.pool.terms.pool.address]
+                self._readers[name].heard(log)
+                self._together.forget(name)
 
     def _forget(self) -> None:
         self._since = None
-        for reader in self._remembering.values():
-            reader.forget()
+        self._valued.clear()
+        for name in self._remembering.values():
+            self._readers[name].forget()
+            self._together.forget(name)
+
+
+def _sources(chain: Chain) -> Iterator[tuple[str, str]]:
+    """The feeds and pools whose prices are asked for."""
+    yield from (price.source for price in chain.prices.values())
+    for items in (chain.feeds, chain.pools):
+        yield from (item.reference.source for item in items if item.reference is not None)
+
+
+def _leans(chain: Chain, pool: Pool) -> Iterator[tuple[str, str]]:
+    """What a pool's reading leans on, beside its state."""
+    yield from (("usd", token) for token in (pool.base, pool.quote))
+    if pool.reference is not None:
+        yield pool.reference.source
+        yield from (("usd", token) for token in chain.pair(pool.reference.source) or ())

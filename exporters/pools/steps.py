@@ -5,8 +5,10 @@ All that are to be read take their steps together, so that each step of a thousa
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping, Sequence
-from typing import Any, TypeVar
+import itertools
+import operator
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from typing import Any, Generic, TypeVar
 
 from adapters.evm import EthCall, View
 from occ.errors import SourceError
@@ -29,45 +31,128 @@ def needed(what: str, reply: Reply) -> bytes:
     return reply
 
 
-class Together:
-    """Takes the steps of many; the calls of the same first steps are one and the same object from block to block."""
+Begin = Callable[[], Steps[T]]
+
+
+class _Layout(Generic[K]):
+    """The calls of all first steps in one row, and whose each of them is."""
+
+    def __init__(self, asked: Mapping[K, tuple[EthCall, ...]]) -> None:
+        self.asked = asked
+        self.calls = tuple(call for calls in asked.values() for call in calls)
+        self.owners = [key for key, calls in asked.items() for _ in calls]
+        ends = itertools.accumulate(map(len, asked.values()))
+        self.places = {key: slice(end - len(asked[key]), end) for key, end in zip(asked, ends, strict=True)}
+
+    def same(self, asked: Mapping[K, tuple[EthCall, ...]]) -> bool:
+        """Whether it is the layout of these too, by identity."""
+        if self.asked is asked:
+            return True
+        return self.asked.keys() == asked.keys() and all(map(operator.is_, self.asked.values(), asked.values()))
+
+
+class Together(Generic[K, T]):
+    """Takes the steps of many; the calls of the same first steps are one and the same object from block to block.
+
+    A reading of one step that is told the same as at the block before has the same outcome, and is not gone through again: at
+    most blocks most pools are as they were. Whose outcome leans on what else it remembers is to be forgotten when that changes.
+    """
 
     def __init__(self) -> None:
-        self._before: tuple[list[tuple[EthCall, ...]], tuple[EthCall, ...]] = [], ()
+        self._layout: _Layout[K] = _Layout({})
+        self._replies: Sequence[Reply] = ()
+        self._outcomes: dict[K, T | SourceError] = {}
+
+    def forget(self, key: K) -> None:
+        """Goes through this reading the next time, whatever is told."""
+        self._outcomes.pop(key, None)
 
     async def take(
         self,
         view: View,
-        reading: Mapping[K, Steps[T]],
+        reading: Mapping[K, Begin[T]],
         beside: Sequence[Call] = (),
         told: Callable[[list[Any | SourceError]], None] = lambda _: None,
     ) -> dict[K, T | SourceError]:
-        """What each has read, or its SourceError. `told` gets the answers to what is asked beside the first step, before the
-        second is taken. Raises SourceError for what befell all.
+        """What each has read, or its SourceError. `told` gets the answers to what is asked beside the first step, before any
+        reading is told its replies. Raises SourceError for what befell all.
         """
         outcomes: dict[K, T | SourceError] = {}
-        waiting = {key: wanted for key, steps in reading.items() if (wanted := _step(steps, None, key, outcomes))}
-        for number in range(LIMIT):
-            if not waiting and (number or not beside):
+        begun: dict[K, Steps[T]] = {}
+        asked = self._first(reading, begun, outcomes)
+        if not self._layout.same(asked):
+            self._layout, self._replies = _Layout(asked), ()
+        if asked or beside:
+            replies, answers = await view.read(self._layout.calls, beside)
+            told(answers)
+            asked = self._second(reading, begun, replies, outcomes)
+        for _ in range(LIMIT):
+            if not asked:
                 return outcomes
-            replies, answers = await view.read(self._joined(list(waiting.values())), () if number else beside)
-            if not number:
-                told(answers)
-            at, before, waiting = 0, waiting, {}
-            for key, calls in before.items():
-                wanted = _step(reading[key], replies[at : at + len(calls)], key, outcomes)
-                at += len(calls)
-                if wanted:
-                    waiting[key] = wanted
-        raise AssertionError(f"{len(waiting)} readings take more than {LIMIT} steps")
+            replies, _ = await view.read(tuple(call for calls in asked.values() for call in calls))
+            asked = _next(begun, asked, replies, outcomes)
+        raise AssertionError(f"{len(asked)} readings take more than {LIMIT} steps")
 
-    def _joined(self, parts: list[tuple[EthCall, ...]]) -> tuple[EthCall, ...]:
-        known, calls = self._before
-        if len(parts) == len(known) and all(one is other for one, other in zip(parts, known, strict=True)):
-            return calls
-        calls = tuple(call for part in parts for call in part)
-        self._before = parts, calls
-        return calls
+    def _first(
+        self, reading: Mapping[K, Begin[T]], begun: dict[K, Steps[T]], outcomes: dict[K, T | SourceError]
+    ) -> Mapping[K, tuple[EthCall, ...]]:
+        """What is asked at first: of a reading whose outcome is known the same as before."""
+        if self._outcomes.keys() == reading.keys():
+            return self._layout.asked
+        asked = {}
+        for key, begin in reading.items():
+            if key in self._outcomes:
+                asked[key] = self._layout.asked[key]
+            elif calls := _step(begun.setdefault(key, begin()), None, key, outcomes):
+                asked[key] = calls
+        return asked
+
+    def _second(
+        self,
+        reading: Mapping[K, Begin[T]],
+        begun: dict[K, Steps[T]],
+        replies: Sequence[Reply],
+        outcomes: dict[K, T | SourceError],
+    ) -> dict[K, tuple[EthCall, ...]]:
+        """What is asked next. Who was told the same as before is not gone through."""
+        layout = self._layout
+        for key in self._changed(replies):
+            self._outcomes.pop(key, None)
+        self._replies = replies
+        outcomes |= self._outcomes
+        waiting = {}
+        for key, place in layout.places.items() if len(self._outcomes) < len(layout.places) else ():
+            if key in self._outcomes:
+                continue
+            calls = layout.asked[key]
+            wanted = calls if key in begun else _step(begun.setdefault(key, reading[key]()), None, key, outcomes)
+            if wanted == calls:
+                wanted = _step(begun[key], replies[place], key, outcomes)
+                if wanted is None:
+                    self._outcomes[key] = outcomes[key]
+            if wanted:
+                waiting[key] = wanted
+        return waiting
+
+    def _changed(self, replies: Sequence[Reply]) -> Iterable[K]:
+        """Who is told something else than before; all, where they were asked something else before."""
+        if len(replies) != len(self._replies):
+            return self._layout.owners
+        return itertools.compress(self._layout.owners, map(operator.ne, replies, self._replies))
+
+
+def _next(
+    begun: Mapping[K, Steps[T]],
+    asked: Mapping[K, tuple[EthCall, ...]],
+    replies: Sequence[Reply],
+    outcomes: dict[K, T | SourceError],
+) -> dict[K, tuple[EthCall, ...]]:
+    at, waiting = 0, {}
+    for key, calls in asked.items():
+        if wanted := _step(begun[key], replies[at : at + len(calls)], key, outcomes):
+            waiting[key] = wanted
+        at += len(calls)
+    return waiting
 
 
 def _step(

@@ -19,7 +19,6 @@ from exporters.pools.reading import (
     PoolState,
     PositionReading,
     PositionState,
-    Sight,
 )
 from exporters.pools.terms import PoolTerms, PositionTerms
 
@@ -66,15 +65,12 @@ def costs(terms: PoolTerms, state: PoolState, tokens: Worth, missing: set[int]) 
     )
 
 
-def pool_reading(
-    terms: PoolTerms, state: PoolState, tokens: Worth, costs: Costs, *, prices: Prices, sight: Sight
-) -> PoolReading:
+def pool_reading(terms: PoolTerms, state: PoolState, tokens: Worth, costs: Costs, prices: Prices) -> PoolReading:
     """The pool with everything that is made of its state."""
     price = price_of(state, (terms.base.decimals, terms.quote.decimals))
     amounts = state.reserves[state.base], state.reserves[1 - state.base]
     reserves = amounts[0] / tokens.units[0], amounts[1] / tokens.units[1]
     return PoolReading(
-        sight=sight,
         fee=state.fee,
         price=price,
         reserves=reserves,
@@ -88,7 +84,7 @@ def pool_reading(
     )
 
 
-def position_reading(terms: PositionTerms, state: PositionState, prices: Prices, sight: Sight) -> PositionReading:
+def position_reading(terms: PositionTerms, state: PositionState, prices: Prices) -> PositionReading:
     """The position, in dollars as far as its tokens have a price."""
     tokens = [terms.tokens[each] for each in state.tokens]
     usd = prices.usd(tokens[0].name), prices.usd(tokens[1].name)
@@ -100,7 +96,7 @@ def position_reading(terms: PositionTerms, state: PositionState, prices: Prices,
     value, fees = _together(whole(state.amounts), usd), _together(whole(state.fees), usd)
     kept = _kept(terms, prices)
     return PositionReading(
-        sight, state.in_range, state.edges, value, fees, None if value is None or not kept else value / kept - 1
+        state.in_range, state.edges, value, fees, None if value is None or not kept else value / kept - 1
     )
 
 

@@ -93,3 +93,55 @@ def test_a_word_that_was_not_read_is_named() -> None:
 def test_a_word_tells_its_ticks(places: set[int], word: int, spacing: int) -> None:
     bits = sum(1 << each for each in places)
     assert list(initialised(word, bits, spacing)) == [(word * 256 + each) * spacing for each in sorted(places)]
+
+
+SPACING = 60
+RANGES = st.lists(
+    st.tuples(st.integers(-40, 40), st.integers(1, 60), st.integers(1, 2**100)).map(
+        lambda each: (each[0] * SPACING, (each[0] + each[1]) * SPACING, each[2])
+    ),
+    max_size=12,
+)
+
+
+def of_ranges(ranges: list[tuple[int, int, int]]) -> Ticks:
+    """The ticks as they are where liquidity is in these ranges."""
+    net, gross = dict[int, int](), dict[int, int]()
+    for lower, upper, amount in ranges:
+        for tick, added in ((lower, amount), (upper, -amount)):
+            net[tick], gross[tick] = net.get(tick, 0) + added, gross.get(tick, 0) + amount
+    words = dict.fromkeys(range(-1, 1), 0)
+    for tick in net:
+        words[tick // SPACING >> 8] |= 1 << (tick // SPACING & 255)
+    return Ticks(SPACING, words, net, gross)
+
+
+@given(RANGES, st.data())
+def test_liquidity_that_comes_and_goes_leaves_the_ticks_of_what_is_there(
+    ranges: list[tuple[int, int, int]], data: st.DataObject
+) -> None:
+    gone = data.draw(st.lists(st.sampled_from(ranges), unique_by=id) if ranges else st.just([]))
+    ticks = of_ranges([])
+    for lower, upper, amount in ranges:
+        ticks = ticks.with_liquidity(lower, upper, amount)
+    assert ticks == of_ranges(ranges)
+    left = list(ranges)
+    for each in gone:
+        lower, upper, amount = each
+        ticks = ticks.with_liquidity(lower, upper, -(amount // 2)).with_liquidity(lower, upper, amount // 2 - amount)
+        left.remove(each)
+    assert ticks == of_ranges(left)
+
+
+def test_liquidity_of_nothing_and_at_ticks_that_were_not_read_changes_nothing() -> None:
+    ticks = of_ranges([(-60, 60, 10**18)])
+    assert ticks.with_liquidity(-120, 120, 0) == ticks
+    far = 1000 * 256 * SPACING
+    assert ticks.with_liquidity(far, far + SPACING, 10**18) == ticks
+    assert Ticks(0, {}, {}).with_liquidity(-60, 60, 1) == Ticks(0, {}, {})
+
+
+@pytest.mark.parametrize("change", [(-60, 60, -2), (0, 60, -1), (-61, 60, 1)])
+def test_liquidity_that_was_not_there_can_not_go_and_none_comes_between_ticks(change: tuple[int, int, int]) -> None:
+    with pytest.raises(ValueError, match="no liquidity can have come"):
+        of_ranges([(-60, 60, 1)]).with_liquidity(*change)

@@ -1,0 +1,84 @@
+"""What is remembered from block to block shows nothing that a fresh reading would not: on a real chain, whatever happens there."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from exporters.pools.config import PoolsConfig
+from exporters.pools.source import Source
+from exporters.pools.targets import targets
+from occ import config
+from occ.job import Target
+from tests.exporters.pools.desk import FEE, PRICE, Desk, desk
+from tests.exporters.pools.test_events import happening
+
+BLOCKS = 40
+
+
+def source(at: Desk, session: aiohttp.ClientSession, folder: Path) -> Source:
+    path = folder / "pools.yml"
+    path.write_text(at.config())
+    loaded = config.load(path, PoolsConfig).config
+    (chain,) = loaded.chains
+    return Source(chain, targets(loaded, chain), session, 20.0)
+
+
+async def fresh(at: Desk, session: aiohttp.ClientSession, folder: Path) -> dict[Target, Any]:
+    return dict(await source(at, session, folder).read())
+
+
+async def block(at: Desk, chance: random.Random) -> None:
+    """One of the things that may happen in a block, or nothing."""
+    chain = at.market.chain
+    match chance.randrange(7):
+        case 0:
+            await at.anvil.mine()
+        case 1:
+            answer = int(PRICE * 10**8 * chance.uniform(0.9, 1.1))
+            await chain.send(at.eth_usd.aggregator.to("updateAnswer", answer))
+        case 2:
+            await chain.send(at.usdc_usd.aggregator.to("updateAnswer", chance.choice((97, 99, 100)) * 10**6))
+        case _:
+            await chain.send(*(happening(at, chance) for _ in range(chance.randint(1, 5))), may_revert=True)
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_at_every_block_it_is_what_a_fresh_reading_is(tmp_path: Path, seed: int) -> None:
+    chance = random.Random(seed)
+    async with desk() as at, aiohttp.ClientSession() as session:
+        remembering = source(at, session, tmp_path)
+        for _ in range(BLOCKS):
+            for _ in range(chance.choice((1, 1, 1, 3))):
+                await block(at, chance)
+            if chance.randrange(8) == 0:
+                await at.anvil.rpc("anvil_reorg", chance.randint(1, 3), [])
+            assert dict(await remembering.read()) == await fresh(at, session, tmp_path)
+
+
+async def position(at: Desk, ticks: tuple[int, int]) -> int:
+    """The number of a new position."""
+    amounts = (10**18, PRICE * 10**6) if at.weth_first else (PRICE * 10**6, 10**18)
+    await at.market.chain.send(at.market.v3_mint(at.weth, at.usdc, FEE, ticks, amounts))
+    manager = at.market.manager
+    return int(
+        await at.market.chain.call(manager, "tokenByIndex", await at.market.chain.call(manager, "totalSupply") - 1)
+    )
+
+
+async def test_ticks_that_come_and_go_are_those_of_the_chain(tmp_path: Path) -> None:
+    async with desk() as at, aiohttp.ClientSession() as session:
+        remembering = source(at, session, tmp_path)
+        await remembering.read()
+        middle = at.ticks() // 60 * 60
+        for ticks in ((middle - 120, middle + 180), (middle - 600, middle + 120), (middle + 240, middle + 300)):
+            number = await position(at, ticks)
+            assert dict(await remembering.read()) == await fresh(at, session, tmp_path)
+            liquidity = (await at.market.chain.call(at.market.manager, "positions", number))[7]
+            for part in (liquidity // 3, liquidity - liquidity // 3):
+                await at.market.chain.send(at.market.manager.to("decreaseLiquidity", (number, part, 0, 0, 2**40)))
+                assert dict(await remembering.read()) == await fresh(at, session, tmp_path)
