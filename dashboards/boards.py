@@ -6,13 +6,13 @@ from pathlib import Path
 
 from occ.metrics import Catalogue
 
-from . import exchange, foreign, meta, nodes, pools
+from . import command_center, exchange, foreign, meta, nodes, pools, response
 from .kit import promql
 from .kit.addresses import Addresses
 from .kit.emit import Document, document
 from .kit.rules import Rules
 
-BOARDS = (meta.board, nodes.board, exchange.board, pools.board)
+BOARDS = (command_center.board, meta.board, nodes.board, exchange.board, pools.board, response.board)
 
 
 def documents(catalogue: Catalogue, folder: Path, addresses: Addresses) -> list[Document]:

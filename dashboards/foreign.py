@@ -25,6 +25,7 @@ class Foreign:
 FOREIGN = (
     # With the labels of whatever the alert is about.
     Foreign("ALERTS", ("alertname", "alertstate", "severity", "domain", "entity", "parent", *INFO_LABELS), quiet=True),
+    Foreign("ALERTS_FOR_STATE", ("alertname", "severity", "domain", "entity", "parent", *INFO_LABELS), quiet=True),
     Foreign("up"),
     Foreign("scrape_duration_seconds"),
     Foreign("scrape_samples_scraped"),

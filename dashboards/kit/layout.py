@@ -16,7 +16,9 @@ COLUMNS = 24
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A titled row of panels of one height; what does not fit beside its neighbours goes below them."""
+    """A row of panels of one height; what does not fit beside its neighbours goes below them. Without a title it has no
+    line of its own.
+    """
 
     title: str
     height: int
@@ -27,8 +29,9 @@ def placed(rows: Sequence[Row]) -> Iterator[RowPanel | Panel]:
     """The panels with their place and their id, row by row."""
     top = 0
     for row in rows:
-        yield RowPanel(title=row.title, id=_id(f"row {row.title}"), gridPos=GridPos(h=1, w=COLUMNS, x=0, y=top))
-        top += 1
+        if row.title:
+            yield RowPanel(title=row.title, id=_id(f"row {row.title}"), gridPos=GridPos(h=1, w=COLUMNS, x=0, y=top))
+            top += 1
         left = 0
         for panel in row.panels:
             if left + panel.width > COLUMNS:

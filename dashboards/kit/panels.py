@@ -84,8 +84,17 @@ class Panel(LibraryPanel):
         return made | {"fieldConfig": self.fields, "maxDataPoints": self.points}
 
 
-def stat(header: Header, scale: Scale, *queries: Query, width: int = 4, names: bool = False) -> Panel:
-    """One number per series that a wall can show, its background coloured; `names` shows the legends beside."""
+def stat(
+    header: Header,
+    scale: Scale,
+    *queries: Query,
+    width: int = 4,
+    names: bool = False,
+    plain: Iterable[str] = (),
+) -> Panel:
+    """One number per series that a wall can show, its background coloured; `names` shows the legends beside. Those of
+    `plain` are neither good nor bad.
+    """
     options = {
         "colorMode": "background",
         "graphMode": "none",
@@ -94,7 +103,10 @@ def stat(header: Header, scale: Scale, *queries: Query, width: int = 4, names: b
         "reduceOptions": _LAST,
         "textMode": "value_and_name" if names else "value",
     }
-    return _panel(Kind.STAT, header, _now(queries), defaults=_defaults(scale), options=options, width=width)
+    panel = _panel(Kind.STAT, header, _now(queries), defaults=_defaults(scale), options=options, width=width)
+    neutral = [{"id": "color", "value": {"mode": "fixed", "fixedColor": str(theme.Colour.NEUTRAL)}}]
+    panel.fields["overrides"] = [_override(legend, neutral) for legend in plain]
+    return panel
 
 
 def gauge(header: Header, scale: Scale, *queries: Query, width: int = 6, top: float = 1) -> Panel:

@@ -10,16 +10,14 @@ from receiver.incidents.life import Status
 from receiver.incidents.room import Act
 from receiver.why import Why
 
-from .shapes import Episode, Hash, Id, Instant, Limit, Name, Reason, Request, Sequence, Shape, Value
+from .shapes import BLANK, PRINTABLE, Episode, Hash, Id, Instant, Limit, Name, Reason, Request, Sequence, Shape, Value
 
 LONGEST_PROSE = 4_000
 
-_PRINTABLE = r"[^\x00-\x09\x0b-\x1f\x7f]"
-_BLANK = r"\x00-\x20\x7f-\xa0\xad\u061c\u1680\u180e\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000\ufeff"
-
-Prose = Annotated[str, StringConstraints(max_length=LONGEST_PROSE, pattern=rf"^{_PRINTABLE}*[^{_BLANK}]{_PRINTABLE}*$")]
+Prose = Annotated[str, StringConstraints(max_length=LONGEST_PROSE, pattern=rf"^{PRINTABLE}*[^{BLANK}]{PRINTABLE}*$")]
 """What somebody tells, over several lines if they like; a blank one is none."""
-Line = Annotated[str, StringConstraints(max_length=200, pattern=rf"^[^\x00-\x1f\x7f]*[^{_BLANK}][^\x00-\x1f\x7f]*$")]
+_IN_LINE = r"[^\x00-\x1f\x7f]"
+Line = Annotated[str, StringConstraints(max_length=200, pattern=rf"^{_IN_LINE}*[^{BLANK}]{_IN_LINE}*$")]
 """Some words in one line."""
 Fingerprint = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{16}$")]
 Graveness = Literal["page", "ticket", "info"]

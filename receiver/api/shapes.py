@@ -32,8 +32,8 @@ def _whole(value: object) -> object:
     return int(value)
 
 
-_PRINTABLE = r"[^\x00-\x09\x0b-\x1f\x7f]"
-_BLANK = (
+PRINTABLE = r"[^\x00-\x09\x0b-\x1f\x7f]"
+BLANK = (
     r"\x00-\x20\x7f-\xa0\xad\u061c\u1680\u180e\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000\ufeff\ufff9-\ufffb"
     "\U000e0000-\U000e0fff"
 )
@@ -43,8 +43,8 @@ Instant = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
 Id = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{16}$")]
 Hash = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$")]
-Value = Annotated[str, StringConstraints(max_length=255, pattern=rf"^{_PRINTABLE}*$")]
-Reason = Annotated[str, StringConstraints(max_length=1000, pattern=rf"^{_PRINTABLE}*[^{_BLANK}]{_PRINTABLE}*$")]
+Value = Annotated[str, StringConstraints(max_length=255, pattern=rf"^{PRINTABLE}*$")]
+Reason = Annotated[str, StringConstraints(max_length=1000, pattern=rf"^{PRINTABLE}*[^{BLANK}]{PRINTABLE}*$")]
 """Why somebody does something, in that person's words; a blank one is none."""
 Limit = Annotated[int, Field(ge=1, le=MOST), BeforeValidator(_whole)]
 Sequence = Annotated[int, Field(ge=0), BeforeValidator(_whole)]

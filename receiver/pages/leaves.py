@@ -87,10 +87,10 @@ class Deed:
     async def done(self, visit: Visit, fields: Fields) -> str:
         """Where to go now that it is done. Raises Failure."""
         wanted = re.findall(r"{(\w+)}", _OPERATIONS[self.operation].path)
-        of_page = {name: value for name, value in visit.place.items() if name in wanted}
-        of_form = {name: value for name, value in fields.items() if name in wanted and name not in of_page}
+        of_form = {name: fields.get(name, "") for name in wanted if name not in visit.place}
+        of_page = {name: visit.place[name] for name in wanted if name in visit.place}
         rest = {name: value for name, value in fields.items() if name not in of_form}
-        return self.then(visit, await visit.send(self.operation, {**of_page, **of_form}, self.body(rest)))
+        return self.then(visit, await visit.send(self.operation, of_page | of_form, self.body(rest)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,9 @@ from tests.receiver.support import alert
 
 WITHIN = 60.0
 
-FROZEN, ENDED, ODD = "00ff00ff00ff00ff", "11ee11ee11ee11ee", "22dd22dd22dd22dd"
-"""Fingerprints: of an alert that fires and can be acted on, one that has resolved, one of which every word is hostile."""
+FROZEN, ENDED, ODD, LURE = "00ff00ff00ff00ff", "11ee11ee11ee11ee", "22dd22dd22dd22dd", "33cc33cc33cc33cc"
+"""Fingerprints: of an alert that fires and can be acted on, one that has resolved, one of which every word is hostile, and one
+for which actions are offered, with hostile labels to fill them in."""
 
 CALLED = "occ_was_here"
 """The function that an attack calls, and a tab listens for."""
@@ -39,12 +40,18 @@ async def furnish(site: Site) -> None:
     requests = [await _planned(site), await _pending(site), await _rejected(site), await _succeeded(site)]
     await site.post("/freezes", "opal", scope="action", name="widen", reason=ATTACK)
     site.places |= {
-        "/a/": [FROZEN, ENDED, ODD],
+        "/a/": [FROZEN, ENDED, ODD, LURE],
         "/r/": requests,
         "/r/{id}/chart": requests[1:2],
         "/actions/": ["halt", "halt-with-approval", "widen"],
         "/i/": await _incidents(site),
     }
+    await until(partial(_judged, site), WITHIN)
+
+
+async def _judged(site: Site) -> bool:
+    """Whether the receiver has said what it would do by itself about both alerts that offer it something."""
+    return len((await site.get("/automation"))["decisions"]) == 2
 
 
 async def _alerts(site: Site) -> None:
@@ -62,7 +69,8 @@ async def _alerts(site: Site) -> None:
     hostile = {"entity": ATTACK, "domain": ATTACK, "venue": ATTACK, "long": LONG, f"odd{ATTACKS[0]}": ATTACK}
     words = dict.fromkeys((*said, f"more{ATTACKS[1]}"), ATTACK) | {"long": LONG, "description": LONG}
     odd = alert(f"FeedFrozen {ATTACK}", starts=at - 600 * SECOND, labels=hostile) | {"annotations": words}
-    for one, fingerprint in ((frozen, FROZEN), (ended, ENDED), (odd, ODD)):
+    lure = alert("FeedFrozen", starts=at - 600 * SECOND, labels=hostile) | {"annotations": words}
+    for one, fingerprint in ((frozen, FROZEN), (ended, ENDED), (odd, ODD), (lure, LURE)):
         await site.send(one | {"fingerprint": fingerprint})
 
 

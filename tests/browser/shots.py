@@ -1,4 +1,7 @@
-"""Pictures of every page: `python -m tests.browser.shots FOLDER`, on a phone and on a desk, light and dark."""
+"""Pictures of every page: `python -m tests.browser.shots FOLDER [PERSON]`, on a phone and on a desk, light and dark.
+
+Other people see other buttons: opal is an operator, tara a trader, rita risk, cora a commander.
+"""
 
 from __future__ import annotations
 
@@ -34,6 +37,7 @@ async def shoot(folder: Path, person: str) -> int:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 2:
+    if len(sys.argv) not in (2, 3):
         sys.exit(__doc__)
-    print(f"{asyncio.run(shoot(Path(sys.argv[1]), 'rita'))} pictures in {sys.argv[1]}")  # noqa: T201
+    folder, person = Path(sys.argv[1]), (sys.argv[2:] or ["rita"])[0]
+    print(f"{asyncio.run(shoot(folder, person))} pictures in {folder}")  # noqa: T201

@@ -41,6 +41,11 @@ actions:
     steps: [{{executor: http, target: engine, path: /halt, body: {{venue: $venue}}}}]
     offered_by: [{{alertname: FeedFrozen}}]
     parameters: {{venue: {{from_label: venue, choices: [binance, deribit]}}}}
+    automation:
+      firing_for: 1s
+      confirm: 'max_over_time(feed_frozen{{venue="$venue"}}[5m]) == 1'
+      fresh: {{exporter: exchange, target: $venue, check: order_book}}
+      at_most: 5
     deadline: 3s
     verify: {{query: 'engine_quoting{{venue="$venue"}} == 0', heartbeat: engine_heartbeat_timestamp_seconds, within: 30s}}
   - name: halt-with-approval
@@ -67,8 +72,9 @@ actions:
 
 POLICY = """
 rules:
-  - {action: halt, request: [operator], approvals: [], review: [risk]}
+  - {action: halt, request: [operator], approvals: [], review: [risk], automation: shadow}
   - {action: "*", request: [operator], approvals: [{role: trader, count: 1}, {role: risk, count: 1}], review: [commander]}
+automation: {grace: 1s}
 escalation: [{severity: page, acknowledge_within: 10m, then: [commander]}]
 freeze: {by: [operator, trader], unfreeze: {role: commander, count: 2}}
 release: {role: commander, count: 2}

@@ -6,7 +6,7 @@ import pytest
 from playwright.async_api import Browser
 
 from receiver.text import shown
-from tests.browser.furnished import ATTACK, ATTACKS, CALLED, ODD
+from tests.browser.furnished import ATTACK, ATTACKS, CALLED, LURE, ODD
 from tests.browser.site import Site
 from tests.browser.tabs import Tab, tab
 
@@ -50,7 +50,7 @@ async def test_what_was_said_stands_there_as_it_was_said(furnished: Site, browse
     incidents, (planned, pending, rejected, _) = furnished.places["/i/"], furnished.places["/r/"]
     async with tab(browser, furnished.url) as one:
         await furnished.log_in(one, "rita")
-        for path in (f"/a/{ODD}", *(f"/r/{each}" for each in (planned, pending, rejected)), "/freeze"):
+        for path in (f"/a/{ODD}", f"/a/{LURE}", *(f"/r/{each}" for each in (planned, pending, rejected)), "/freeze"):
             assert whole in await words(one, path), path
         for incident in incidents[:3]:
             assert shown(ATTACKS[0]) in await words(one, f"/i/{incident}")

@@ -34,7 +34,9 @@ KINDS = frozenset(
 OVER_TIME = frozenset({"timeseries", "state-timeline", "status-history"})
 TRANSFORMATIONS = frozenset({"merge", "organize", "sortBy", "labelsToFields", "filterFieldsByName", "joinByField"})
 DATASOURCE = {"type": "prometheus", "uid": "${datasource}"}
-RECEIVER_PAGES = re.compile(r"/(a/[0-9a-f]{16})?")
+RECEIVER_PAGES = re.compile(r"/(a/[0-9a-f]{16}|actions/[\w-]+)?")
+VALUE = "${__value.raw}"
+"""In a link, the value of the cell that was clicked on."""
 
 
 def boards(folder: Path = GENERATED) -> list[Board]:
@@ -222,9 +224,19 @@ def _dead(url: str, variables: Mapping[str, set[str]]) -> str | None:
     start, _, rest = url.partition("}")
     match start:
         case "${repo_url:raw":
-            return None if (ROOT / rest.lstrip("/")).is_file() else "is no file of this repository"
+            there = all((ROOT / path).is_file() for path in _of_alerts(rest.lstrip("/")))
+            return None if there else "is no file of this repository"
         case "${occ_url:raw":
-            return None if RECEIVER_PAGES.fullmatch(rest) else "is no page of the receiver"
+            return None if RECEIVER_PAGES.fullmatch(rest.replace(VALUE, "any")) else "is no page of the receiver"
+    return _no_board(url, variables)
+
+
+def _of_alerts(path: str) -> list[str]:
+    """The path, or those that it may become in a column of alerts."""
+    return [path.replace(VALUE, name) for name in rules()] if VALUE in path else [path]
+
+
+def _no_board(url: str, variables: Mapping[str, set[str]]) -> str | None:
     split = urlsplit(url)
     uid = split.path.removeprefix("/d/")
     if uid not in variables:
