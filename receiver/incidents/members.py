@@ -132,9 +132,8 @@ def wanting(connection: Connection) -> list[int]:
 
 
 def still_wanting(connection: Connection, among: Sequence[int]) -> list[EpisodeRow]:
-    """Those of them that still want one, as they are now."""
-    wants = or_(and_(_FIRES, ~_IN_ONE), and_(~_FIRES, ~_EVER_IN_ONE))
-    return queries.matching(connection, (episodes.c.id.in_(among), wants), (episodes.c.id,), len(among))
+    """Those of them that are in none by now, also if they have ended since."""
+    return queries.matching(connection, (episodes.c.id.in_(among), ~_IN_ONE), (episodes.c.id,), len(among))
 
 
 def began(connection: Connection, among: Sequence[int]) -> dict[int, int]:

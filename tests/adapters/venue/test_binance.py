@@ -1,4 +1,4 @@
-"""Binance's books against the venue server: an update that is none."""
+"""Binance against the venue server: an update of a book that is none, and what calls cost."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ from contextlib import aclosing
 
 import pytest
 
-from adapters.venue import BookGapError, Venue
+from adapters.venue import BookGapError, Venue, library
+from adapters.venue.binance import Binance
 from demo.venue import server as far_side
+from demo.venue.binance import futures, futures_orders, spot, spot_orders
 from demo.venue.wire import Dialect
 from tests.adapters.venue.far import SPOT, venue
 from tests.demo.venue.support import DEADLINE, opened
@@ -39,3 +41,51 @@ async def test_an_update_whose_side_is_no_list_is_a_gap(
     async with opened("binance", rate=100) as server, venue(server.base_url("binance"), options=SPOT) as asked:
         with pytest.raises(BookGapError):
             await follows(asked, broken.set)
+
+
+# --- what calls cost -------------------------------------------------------------------------------------------------
+
+OF_SPOT, OF_CONTRACTS = 5, 1
+"""Weight per unit of ccxt's costs."""
+
+ASKED = [
+    ("public", "GET", "/api/v3", "depth", {"symbol": "BTCUSDT", "limit": "500"}),
+    ("public", "GET", "/api/v3", "depth", {"symbol": "BTCUSDT", "limit": "1000"}),
+    ("public", "GET", "/api/v3", "trades", {"symbol": "BTCUSDT"}),
+    ("public", "GET", "/api/v3", "ticker/24hr", {}),
+    ("public", "GET", "/api/v3", "exchangeInfo", {}),
+    ("private", "GET", "/api/v3", "openOrders", {}),
+    ("private", "GET", "/api/v3", "openOrders", {"symbol": "BTCUSDT"}),
+    ("private", "GET", "/api/v3", "order", {"symbol": "BTCUSDT"}),
+    ("private", "DELETE", "/api/v3", "order", {"symbol": "BTCUSDT"}),
+    ("private", "DELETE", "/api/v3", "openOrders", {"symbol": "BTCUSDT"}),
+    ("fapiPublic", "GET", "/fapi/v1", "depth", {"symbol": "BTCUSDT", "limit": "500"}),
+    ("fapiPublic", "GET", "/fapi/v1", "trades", {"symbol": "BTCUSDT"}),
+    ("fapiPublic", "GET", "/fapi/v1", "ticker/24hr", {}),
+    ("fapiPrivate", "GET", "/fapi/v1", "openOrders", {}),
+    ("fapiPrivate", "GET", "/fapi/v1", "openAlgoOrders", {}),
+    ("fapiPrivate", "GET", "/fapi/v1", "openOrders", {"symbol": "BTCUSDT"}),
+    ("fapiPrivate", "GET", "/fapi/v1", "order", {"symbol": "BTCUSDT"}),
+    ("fapiPrivate", "DELETE", "/fapi/v1", "order", {"symbol": "BTCUSDT"}),
+    ("fapiPrivate", "DELETE", "/fapi/v1", "allOpenOrders", {"symbol": "BTCUSDT"}),
+    ("fapiPrivate", "DELETE", "/fapi/v1", "algoOpenOrders", {"symbol": "BTCUSDT"}),
+    ("fapiPrivateV3", "GET", "/fapi/v3", "positionRisk", {}),
+]
+
+
+@pytest.mark.parametrize(("part", "verb", "base", "path", "params"), ASKED)
+def test_what_a_call_costs_is_no_less_than_what_the_venue_counts(
+    part: str, verb: str, base: str, path: str, params: dict[str, str]
+) -> None:
+    """The venue server counts as Binance's documents say."""
+    exchange = library.extended("binance", Binance)()
+    config = exchange.describe()["api"][part][verb.lower()][path]
+    config = config if isinstance(config, dict) else {"cost": config}
+    cost = exchange.calculate_rate_limiter_cost(part, verb, path, {**params, **_limit(params)}, config)
+    endpoint = {**spot.PUBLIC, **spot_orders.SIGNED, **futures.PUBLIC, **futures_orders.SIGNED}[verb, f"{base}/{path}"]
+    unit = OF_CONTRACTS if part.startswith("fapi") else OF_SPOT
+    assert cost * unit >= endpoint.cost(params)
+
+
+def _limit(params: dict[str, str]) -> dict[str, int]:
+    return {"limit": int(params["limit"])} if "limit" in params else {}

@@ -37,7 +37,7 @@ async def said(session: aiohttp.ClientSession, process: Process, tokens: dict[st
     for token in ("", tokens["opal"]):
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         for operation in OPERATIONS:
-            path = operation.path.replace("{id}", "0" * 16).replace("{action}", "halt").replace("{episode}", "1")
+            path = operation.path.format(id="0" * 16, fingerprint="0" * 16, action="halt", episode="1")
             if not path.endswith("revoke"):
                 async with session.request(
                     operation.method, f"{process.url}{BASE}{path}", headers=headers, json={}
