@@ -264,9 +264,16 @@ class Orders:
 
         `urgent`: with what is reserved of the rate limit.
         """
-        known, ask = await self.venue.markets(), self._asking(urgent=urgent)
-        found = [order for section in self.sections for order in await self._of(section, symbols, known, ask)]
+        ask = self._asking(urgent=urgent)
+        found = await self._listed(symbols, ask)
+        if any(order.symbol not in await self.venue.markets() for order in found):
+            await self.venue.refresh()  # in a market that was listed since: without it the order could not be named
+            found = await self._listed(symbols, ask)
         return tuple(order for order in found if symbols is None or order.symbol in symbols)
+
+    async def _listed(self, symbols: Collection[str] | None, ask: Callable[..., Awaitable[Any]]) -> list[OpenOrder]:
+        known = await self.venue.markets()
+        return [order for section in self.sections for order in await self._of(section, symbols, known, ask)]
 
     def _asking(self, *, urgent: bool) -> Callable[..., Awaitable[Any]]:
         return functools.partial(self.venue.act, _always) if urgent else self.venue.call

@@ -38,6 +38,9 @@ PLAN_WITHIN = 10.0
 AGE_OF_A_VERIFICATION = 10.0
 """Seconds for which a look is good enough if nothing was sent since: the orders of all symbols are dear to ask for."""
 
+SETTLES = (0.0, 0.3, 1.0)
+"""Seconds before each look whether all has gone: a venue may show for a moment what it has just cancelled."""
+
 SHOWN = 200
 """Orders that a plan shows one by one; of more it tells how many."""
 
@@ -262,11 +265,22 @@ async def _cancelled(options: Options, account: Account, found: Sorted, attempt:
     sent = [task.result() for task in sending]
     try:
         async with asyncio.timeout(attempt.left()):
-            after = await account.look(options.symbols, urgent=True)
+            after = await _settled(options, account, found, wait=any(each.why is None for each in sent))
     except (SourceError, TimeoutError) as error:
         return _unseen(found, sent, _said(error))
     fills = await _fills(account, found.going, after, sent, attempt.left)
     return _judged(found, after, sent, fills)
+
+
+async def _settled(options: Options, account: Account, found: Sorted, *, wait: bool) -> Look:
+    """What is open once it does not change any more; `wait` where something was accepted that may not be seen yet."""
+    going = {_id(order) for order in found.going}
+    for pause in SETTLES:
+        await asyncio.sleep(pause)
+        after = await account.look(options.symbols, urgent=True)
+        if not wait or not going & {_id(order) for order in after.orders}:
+            break
+    return after
 
 
 def _unseen(found: Sorted, sent: list[Sent], said: str) -> Result:

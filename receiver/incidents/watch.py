@@ -24,6 +24,7 @@ from receiver.writer import NotDurable
 from . import escalation, members, opening, settling
 from .changes import IncidentChanges
 from .meters import Going, going
+from .store import Entry
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +36,7 @@ PAUSE = 0.2
 
 
 LATE = 60 * SECOND
-"""So long may a look take, or be away, before that is worth saying: in a storm of alerts there is much to write."""
+"""So long may nobody look before that is worth saying."""
 
 AT_ONCE = 25
 """Episodes, or incidents, that are written about in one transaction: notifications wait for it."""
@@ -122,11 +123,10 @@ class Watch:
         asked = self.asked
         while (todo := await asyncio.to_thread(self._todo, asked)).anything:
             await self._do(todo, asked)
-        self._changes.meters.stand(await asyncio.to_thread(self._going))
-        self._looked = self._now()
+        await self._show()
 
     async def _do(self, todo: Todo, asked: bool) -> None:  # noqa: FBT001 - as `members.turning` takes it
-        make = self._changes.make
+        make = self._write
         if todo.absorbed:
             await make(opening.follow)
         for part in _parts(todo.wanting):
@@ -137,6 +137,16 @@ class Watch:
             await make(partial(settling.settle, incidents=few, asked=asked))
         for few in _parts(todo.due):
             await make(partial(escalation.escalate, among=few))
+
+    async def _write(self, work: Callable[[Entry], None]) -> None:
+        """One part of it; however much there is to do, the numbers are of the last second."""
+        await self._changes.make(work)
+        if self._looked is None or self._now() - self._looked >= SECOND:
+            await self._show()
+
+    async def _show(self) -> None:
+        self._changes.meters.stand(await asyncio.to_thread(self._going))
+        self._looked = self._now()
 
     def _todo(self, asked: bool) -> Todo:  # noqa: FBT001 - as `members.turning` takes it
         now, policy = self._now(), self._rules.current.policy

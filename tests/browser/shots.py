@@ -29,6 +29,7 @@ async def shoot(folder: Path, person: str) -> int:
                     await found.log_in(one, person)
                     for path in found.pages:
                         await one.open(path)
+                        await one.page.evaluate("[...document.images].forEach(one => { one.loading = 'eager' })")
                         await one.page.wait_for_load_state("networkidle")
                         name = re.sub(r"\W+", "-", path).strip("-") or "now"
                         await one.page.screenshot(path=folder / f"{name}.{width}.{scheme}.png", full_page=True)

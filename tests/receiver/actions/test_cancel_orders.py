@@ -169,6 +169,15 @@ async def test_with_nothing_open_nothing_is_sent(venue: Trading) -> None:
     assert (result.applied, result.facts["cancelled"]) == (Applied.APPLIED, "0")
 
 
+async def test_an_order_in_a_market_that_was_listed_since_goes_as_well(venue: Trading) -> None:
+    venue.fails(Fault.DELISTED, symbol=SPOT)
+    await cancel_orders.plan(cancelling(), venue.surroundings)
+    venue.mend(Fault.DELISTED)
+    order = await venue.place(SPOT, "limit", "buy", 0.1, 40_000)
+    result = await cancel_orders.execute(cancelling(), attempt(), venue.surroundings)
+    assert (result.applied, venue.cancelled) == (Applied.APPLIED, {order: 1})
+
+
 # --- fills -----------------------------------------------------------------------------------------------------------
 
 

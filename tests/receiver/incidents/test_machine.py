@@ -218,8 +218,8 @@ class Handling(RuleBasedStateMachine):
 
 
 Handling.TestCase.settings = settings(
-    max_examples=20,
-    stateful_step_count=40,
+    max_examples=15,
+    stateful_step_count=30,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
 )

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from functools import partial
+
+from receiver.automation.store import Decision, Outcome, note
 from receiver.health import Condition, Finding, Health
 from receiver.life import State
 from receiver.pages.requests import MAX_LISTED, MEANINGS
+from receiver.pages.text import sentence
+from receiver.why import SENTENCES, Why
 from tests.receiver.api.test_table import SETUPS
 from tests.receiver.pages.conftest import Hall
+from tests.receiver.support import NOW
 
 
 async def test_health_says_that_all_is_well(hall: Hall) -> None:
@@ -83,3 +89,18 @@ async def test_automation_says_what_is_off(hall: Hall) -> None:
     text = (await hall.at("vic").get("/automation")).page.text
     assert "Off: halt, resume," in text
     assert "at most 6 starts an hour" in text
+
+
+async def test_automation_tells_each_decision_and_what_held_it_back(hall: Hall) -> None:
+    fingerprint = await hall.office.house.alert()
+    steps = ({"executor": "http", "target": "engine", "body": {"venue": "binance"}},)
+    held = Decision("halt", 1, "shadow", Outcome.HELD, Why.STORM)
+    acted = Decision("resume", 1, "shadow", Outcome.ACTED, None, parameters={"venue": "binance"}, does=steps)
+    for decision in (held, acted):
+        await hall.office.house.writer.run(partial(note, decision=decision, now=NOW))
+    page = (await hall.at("vic").get("/automation")).page
+    assert f"/a/{fingerprint}" in page.links
+    assert "held halt shadow About NodeLagging of ethereum/alchemy" in page.text
+    assert sentence(SENTENCES[Why.STORM]) in page.text
+    assert "acted resume shadow" in page.text
+    assert "body venue binance" in page.text
