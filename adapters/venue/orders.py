@@ -41,8 +41,7 @@ class Section:
 
     def holds(self, market: Mapping[str, Any]) -> bool:
         """Whether orders in this market of ccxt's are in this list."""
-        kind = "spot" if market.get("spot") else "linear" if market.get("linear") else "inverse"
-        return kind == self.market
+        return bool(market.get(self.market))
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,6 +249,9 @@ class Orders:
         """The lists that there are."""
         return tuple(each for each in self.manner.sections if each.market in (self.markets or self.manner.markets))
 
+    def _section(self, name: str) -> Section:
+        return next(section for section in self.manner.sections if section.name == name)
+
     async def tradable(self, symbols: Iterable[str]) -> tuple[str, ...]:
         """Those of these symbols that the venue lists and that are asked for. Raises SourceError."""
         known = await self.venue.markets()
@@ -265,8 +267,8 @@ class Orders:
         `urgent`: with what is reserved of the rate limit.
         """
         ask = self._asking(urgent=urgent)
-        found = await self._listed(symbols, ask)
-        if any(order.symbol not in await self.venue.markets() for order in found):
+        found, known = await self._listed(symbols, ask), await self.venue.markets()
+        if not all(self._section(order.section).holds(known.get(order.symbol, {})) for order in found):
             await self.venue.refresh()  # in a market that was listed since: without it the order could not be named
             found = await self._listed(symbols, ask)
         return tuple(order for order in found if symbols is None or order.symbol in symbols)
@@ -308,7 +310,7 @@ class Orders:
 
         How many are gone no answer tells: one looks again.
         """
-        section = next(each for each in self.manner.sections if each.name == request.section)
+        section = self._section(request.section)
         params, ids = dict(section.named), [order.id for order in request.orders]
         if request.whole:
             answer = await self.venue.act(clear, "cancel_all_orders", request.symbol, params)
@@ -323,7 +325,7 @@ class Orders:
 
         Raises SourceError.
         """
-        section = next(each for each in self.manner.sections if each.name == order.section)
+        section = self._section(order.section)
         told = await self.venue.call("fetch_order", order.id, order.symbol, dict(section.named))
         return _decimal(told.get("filled")) if isinstance(told, dict) else None
 

@@ -120,6 +120,13 @@ async def test_a_receiver_with_people_says_how_its_parts_are(whole: Whole) -> No
     headers = {"Authorization": f"Bearer {await whole.log_in('vic')}"}
     async with whole.client.get(f"{BASE}/health", headers=headers) as response:
         answer = await response.json()
-    assert [part["name"] for part in answer["parts"]] == ["audit", "checkpoints", "clock", "database", "prometheus"]
+    assert [part["name"] for part in answer["parts"]] == [
+        "audit",
+        "checkpoints",
+        "clock",
+        "database",
+        "incidents",
+        "prometheus",
+    ]
     async with whole.client.get(f"{BASE}/health") as response:
         assert response.status == 401
