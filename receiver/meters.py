@@ -28,6 +28,7 @@ from .families import (
 from .life import ENDED, State
 from .queries import Standing
 from .requests import Request
+from .why import Why
 
 _SEVERITIES = tuple({"severity": severity.value} for severity in Severity)
 _NO_LABELS: tuple[Mapping[str, str], ...] = ({},)
@@ -79,6 +80,8 @@ class ActionMeters:
         for origin in Origin:
             for outcome in ENDED:
                 self._ended(action, origin, outcome, 0)
+        for why in Why:
+            self._page.count(Event(BLOCKED, {"action": action, "reason": why.value}, 0))
 
     def turned(self, request: Request) -> None:
         """Notes what a request has become."""

@@ -38,14 +38,11 @@ async def read(request: web.Request) -> dict[str, str]:
 
 
 def body(fields: Fields) -> dict[str, Any]:
-    """What is left empty was not said; `parameters.venue` is the venue of the parameters."""
-    found: dict[str, Any] = {}
-    for name, value in fields.items():
-        if not value:
-            continue
-        whole, dot, part = name.partition(".")
-        if dot:
-            found.setdefault(whole, {})[part] = value
-        else:
-            found[name] = value
+    """What is left empty was not said; `parameters.venue` is the venue of the parameters. Raises Failure where it is both."""
+    found: dict[str, Any] = {name: value for name, value in fields.items() if value and "." not in name}
+    parts = [(*name.partition(".")[::2], value) for name, value in fields.items() if value and "." in name]
+    if {whole for whole, _, _ in parts} & found.keys():
+        raise Failure(Why.MALFORMED, "a field of the form is a value and holds others")
+    for whole, part, value in parts:
+        found.setdefault(whole, {})[part] = value
     return found

@@ -439,7 +439,7 @@ CLAUSES = [
         'min_over_time(notifier_deliveries_waiting{job="receiver",target!="grafana"}[5m])',
         'notifier_deliveries_waiting{job="receiver",target!="grafana"}',
     ),
-    ("NotifierFailing", "expr", "offset 5m) > 0", "offset 5m) >= 0"),
+    ("NotifierFailing", "expr", " offset 5m", ""),
 ]
 
 

@@ -145,6 +145,7 @@ async def test_what_was_not_sent_by_its_deadline_is_not_sent(around: World) -> N
     ("scope", "name"), [(Scope.EVERYTHING, ""), (Scope.ACTION, "resume"), (Scope.TARGET, "engine")]
 )
 async def test_a_freeze_blocks_it(house: House, around: World, scope: Scope, name: str) -> None:
+    assert house.metric("action_blocked_total", action="resume", reason="frozen") == 0
     request = await house.approved("resume")
     await house.desk.freeze(house.person("otto"), scope, name, "I am not sure")
     request = await house.ended(request)

@@ -266,6 +266,14 @@ async def test_nobody_is_sent_to_log_in_and_nothing_is_done(hall: Hall) -> None:
             {"do": "plan", "action": "resume", "reason": "x", "parameters": "x"},
             "Parameters: Input should be an object.",
         ),
+        (
+            {"do": "plan", "action": "resume", "reason": "x", "parameters": "x", "parameters.venue": "binance"},
+            "A field of the form is a value and holds others.",
+        ),
+        (
+            {"do": "plan", "action": "resume", "reason": "x", "parameters.venue.name": "binance"},
+            "Venue.name: is no parameter of this action; venue: is needed: one of binance, deribit.",
+        ),
         ({"do": "plan", "action": "no-such", "reason": "x"}, "No action no-such."),
     ],
 )
