@@ -99,6 +99,7 @@ class Logs:
         self._fresh = self._blocks[view.block.hash] = view.block
         for answer in answers:
             self._take(view.block, answer)
+        self._forget_below(view.block.number - 2 * self._depth)
 
     def since(self, before: Block, block: Block) -> list[Log] | None:
         """The logs after one block up to another, in their order; None where they are not known, or it is of another chain."""

@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 
+from adapters.evm import Block, Endpoint, View
+from adapters.evm import Chain as Nodes
+from adapters.evm.node import Node
+from demo.market import MULTICALL3
 from exporters.pools.__main__ import POOLS
-from exporters.pools.logs import FOLLOWED, NEAR
+from exporters.pools.logs import FOLLOWED, NEAR, Logs
 from occ import config
+from occ.config import Secret
 from occ.errors import SourceError
 from occ.exporter import Plan
 from occ.job import Target
+from occ.jsonrpc import Client
 from occ.ledger import Standing
 from occ.process import new_page
 from tests.adapters.evm.provider import Provider, Question, provider, refused
@@ -174,3 +182,19 @@ async def test_a_chain_that_is_read_again_at_its_block_is_not_asked_for_its_logs
         await settled(each, chance)
         _, requests = await each.step()
         assert "eth_getLogs" not in [method for asked in methods(requests) for method in asked]
+
+
+async def test_blocks_are_remembered_as_far_down_as_they_are_needed_and_no_further() -> None:
+    """Nobody is asked: the blocks are told as a node would."""
+    async with aiohttp.ClientSession() as session:
+        client = Client(session, Secret("http://127.0.0.1:1"))
+        logs = Logs(Nodes([Endpoint("own", client)], MULTICALL3), [], CONFIRMATIONS, 1.0)
+        hashes = [f"0x{number:064x}" for number in range(10 * NEAR)]
+        views = [
+            View(Node("own", client, MULTICALL3), Block(number, own, parent, number))
+            for number, (parent, own) in enumerate(itertools.pairwise(hashes))
+        ]
+        for view in views:
+            logs.keep(view, [[]])
+        assert logs.since(views[-NEAR].block, views[-1].block) == []
+        assert logs.since(views[-3 * NEAR].block, views[-1].block) is None
