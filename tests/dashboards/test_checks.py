@@ -180,6 +180,16 @@ LINKS = [
         id="a page that the receiver does not have",
     ),
     pytest.param(
+        of(
+            "Nodes",
+            lambda given: override(
+                given, "Node", "links", [{"title": "Go", "url": "${repo_url:raw}/docs/${__value.raw}.md"}]
+            ),
+        ),
+        ["occ-nodes: Nodes: ${repo_url:raw}/docs/${__value.raw}.md is no file of this repository"],
+        id="pages that not every alert has",
+    ),
+    pytest.param(
         of("Nodes", lambda given: override(given, "Node", "links", [{"title": "Go", "url": "/d/occ-node?var-node=a"}])),
         ["occ-nodes: Nodes: /d/occ-node?var-node=a is no board"],
         id="a board that is not there",

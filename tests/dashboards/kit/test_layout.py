@@ -31,6 +31,11 @@ def test_panels_stand_beside_each_other_until_the_row_is_full() -> None:
     ]
 
 
+def test_a_row_without_a_title_has_no_line_of_its_own() -> None:
+    rows = [Row("first", 4, panels([24], "a")), Row("", 3, panels([24], "b"))]
+    assert places(rows) == [("first", 0, 0, 24, 1), ("a 0", 0, 1, 24, 4), ("b 0", 0, 5, 24, 3)]
+
+
 @given(st.lists(st.tuples(st.integers(1, 12), st.lists(st.integers(1, COLUMNS), min_size=1, max_size=8)), max_size=5))
 def test_no_panel_stands_on_another_or_outside(rows: list[tuple[int, list[int]]]) -> None:
     made = places([Row(f"row {n}", height, panels(widths, str(n))) for n, (height, widths) in enumerate(rows)])

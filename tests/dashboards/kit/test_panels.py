@@ -48,6 +48,13 @@ def test_numbers_ask_for_this_instant_and_curves_for_a_range() -> None:
     ] == ["table"]
 
 
+def test_a_number_that_is_neither_good_nor_bad_keeps_the_neutral_colour() -> None:
+    made = json_of(stat(HEADER, STATES, Query("sum(1 - up)", "down"), Query("count(up)", "of"), plain=("of",)))
+    colour = {"id": "color", "value": {"mode": "fixed", "fixedColor": "blue"}}
+    assert made["fieldConfig"]["overrides"] == [{"matcher": {"id": "byName", "options": "of"}, "properties": [colour]}]
+    assert json_of(stat(HEADER, STATES, QUERY))["fieldConfig"]["overrides"] == []
+
+
 def test_a_panel_leads_to_the_runbooks_of_its_alerts() -> None:
     assert json_of(stat(HEADER, STATES, QUERY))["links"] == [
         {"title": "Runbook: NodeDown", "url": "${repo_url:raw}/runbooks/NodeDown.md", "targetBlank": True}
