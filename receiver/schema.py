@@ -215,7 +215,7 @@ effects = Table(
     Column(
         "settled_at", BigInteger, nullable=False, comment="nothing sent before the deadline can take effect after it"
     ),
-    Column("state", String(16), nullable=False, comment="started, applied, not_applied, unclear"),
+    Column("state", String(16), nullable=False, comment="started, applied, partly, not_applied, unclear"),
     Column("ended_at", BigInteger),
     Column("result", JSON, nullable=False, comment="the outcome in our words, never a body"),
     comment="side effects: a row is committed before each is sent",

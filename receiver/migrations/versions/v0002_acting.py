@@ -156,7 +156,7 @@ def _effects() -> None:
             nullable=False,
             comment="nothing sent before the deadline can take effect after it",
         ),
-        sa.Column("state", sa.String(16), nullable=False, comment="started, applied, not_applied, unclear"),
+        sa.Column("state", sa.String(16), nullable=False, comment="started, applied, partly, not_applied, unclear"),
         sa.Column("ended_at", sa.BigInteger()),
         sa.Column("result", sa.JSON(), nullable=False, comment="the outcome in our words, never a body"),
         sa.PrimaryKeyConstraint("request_id", "step", name="effects_pkey"),
