@@ -28,10 +28,10 @@ TAKEN_WITHIN = 60.0
 """Seconds in which a client has to take what does not fit between it and us: longer than any scrape may last."""
 
 
-def most_connections() -> int:
-    """Half of the files that the process may have open are for the far side and the disk."""
+def most_connections(wanted: int = MOST) -> int:
+    """So many, but no more than half of the files that the process may have open: the rest is for the far side and the disk."""
     allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return MOST if allowed == resource.RLIM_INFINITY else max(min(MOST, allowed // 2), 8)
+    return wanted if allowed == resource.RLIM_INFINITY else max(min(wanted, allowed // 2), 8)
 
 
 class Connections:

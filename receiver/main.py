@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import resource
+
 from occ import flags, process, start, web
+from occ.connections import most_connections
 from occ.flags import Flags
 from occ.start import Start
 from occ.webconfig import Demand, Rules
@@ -14,6 +17,11 @@ from .database import opened
 NAME = "receiver"
 SUMMARY = "Takes the alerts of Alertmanager in, keeps them, and shows what fires and what has fired."
 PORT = 9720
+
+MOST_CONNECTIONS = 4096
+"""Alertmanager takes one for each alert of a storm. Were those ended that wait to be read, it would send all of them again, and
+people would be kept out with them.
+"""
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -46,14 +54,24 @@ def _without_people(given: Flags, rules: Rules) -> str | None:
     return None
 
 
+def _connections() -> int:
+    """How many there may be, now that the process may have as many files open as that takes, if it can be had."""
+    allowed, ceiling = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 2 * MOST_CONNECTIONS if ceiling == resource.RLIM_INFINITY else min(2 * MOST_CONNECTIONS, ceiling)
+    if allowed != resource.RLIM_INFINITY and allowed < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, ceiling))
+    return most_connections(MOST_CONNECTIONS)
+
+
 async def _serve(begun: Start[ReceiverConfig]) -> int:
     loaded = begun.loaded
+    most = _connections()
 
     async def live() -> int:
         with opened(loaded.config.database_path) as database:
             async with (
                 running(loaded, database, rules=begun.rules, load=begun.load) as app,
-                web.serving(app, begun.flags.listen),
+                web.serving(app, begun.flags.listen, most=most),
             ):
                 reloader = app[RELOADER]
                 told.reload = reloader.ask

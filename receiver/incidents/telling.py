@@ -9,15 +9,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from sqlalchemy import func, select
+from sqlalchemy import Connection, func, select
 
 from receiver import outbox, schema
 from receiver.clock import SECOND
 from receiver.families import Severity
 from receiver.outbox import Notice
+from receiver.policy import OURSELVES
 from receiver.queries import EpisodeRow
 
-from .life import UNRESOLVED
+from . import members
+from .life import UNRESOLVED, Status
 from .store import Entry, Incident
 
 MOST = 20
@@ -59,6 +61,8 @@ MANY: Mapping[Notice, str] = {
 }
 """What happens without a person, and so may happen to many at once."""
 
+_OPENING = (Notice.INCIDENT_OPENED, Notice.INCIDENT_REOPENED)
+
 
 @dataclass(frozen=True, slots=True)
 class Telling:
@@ -78,7 +82,8 @@ def tell(entry: Entry, notice: Notice, telling: Telling) -> None:
 
 def tell_all(entry: Entry, notice: Notice, tellings: Sequence[Telling]) -> None:
     """Tells of what happened to each of these by itself: one by one, or together where that is too much. Of what comes within a
-    minute after that, nothing more is said to the same people. Who was told of an incident alone is told of its end alone.
+    minute after that, nothing more is said to the same people before it is over: see `owed`. Who was told of an incident alone
+    is told of its end alone.
     """
     alone = _told_alone(entry, tellings) if notice is Notice.INCIDENT_RESOLVED else frozenset()
     for telling in tellings:
@@ -87,6 +92,36 @@ def tell_all(entry: Entry, notice: Notice, tellings: Sequence[Telling]) -> None:
     rest = [telling for telling in tellings if telling.incident.subject not in alone]
     for to in dict.fromkeys(telling.to for telling in rest):
         _tell_some(entry, notice, [telling for telling in rest if telling.to == to], to)
+
+
+def owed(connection: Connection, now: int) -> list[Incident]:
+    """What nobody has been told of, since it opened within a minute after a notice about many; once that minute is over.
+
+    No more than tell that they are many; those that a storm must not hide come first.
+    """
+    box, table = schema.outbox, schema.incidents
+    many = [_together(notice, ()) for notice in _OPENING]
+    newest = select(func.max(box.c.created_at)).where(box.c.subject.in_(many), box.c.created_at <= now)
+    last = connection.execute(newest).scalar()
+    if last is None or now - last < MINUTE:
+        return []
+    alone = select(box.c.id).where(
+        box.c.subject == "incident/" + table.c.id, box.c.kind.in_(_OPENING), box.c.created_at >= table.c.clock_at
+    )
+    untold = select(table).where(table.c.status == Status.OPEN, table.c.clock_at > last, ~alone.exists())
+    found = connection.execute(untold.order_by(table.c.domain != members.ALONE, table.c.clock_at).limit(MOST + 1))
+    return [Incident.of(row._asdict()) for row in found]
+
+
+def tell_owed(entry: Entry) -> None:
+    """Tells of it, as of what happens now."""
+    told: dict[Notice, list[Telling]] = {notice: [] for notice in _OPENING}
+    for incident in owed(entry.connection, entry.now):
+        notice = Notice.INCIDENT_OPENED if incident.clock_at == incident.opened_at else Notice.INCIDENT_REOPENED
+        alert = next(iter(members.alerts_of(entry.connection, incident.id, 1)), None)
+        told[notice].append(Telling(incident, OURSELVES, alert))
+    for notice, tellings in told.items():
+        tell_all(entry, notice, tellings)
 
 
 def _tell_some(entry: Entry, notice: Notice, tellings: Sequence[Telling], to: tuple[str, ...]) -> None:
@@ -137,10 +172,11 @@ def _put_many(entry: Entry, notice: Notice, tellings: Sequence[Telling], to: tup
     count = select(func.count()).select_from(table).where(table.c.status.in_(UNRESOLVED))
     going = entry.connection.execute(count).scalar_one()
     gravest = min((telling.incident.severity for telling in tellings), key=list(Severity).index)
+    named = sorted(tellings, key=lambda telling: telling.incident.domain != members.ALONE)[:NAMED]
     text = {
         "summary": f"Many incidents at once were {MANY[notice]}: {going} go on now",
         "description": "They are not told one by one. Among them: "
-        + "; ".join(telling.incident.title for telling in tellings[:NAMED]),
+        + "; ".join(telling.incident.title for telling in named),
         "first_action": "Look at the list; what they have in common is the thing to find.",
         "link": "/incidents",
         **{name: value for name, value in tellings[0].more.items() if name == "people"},
@@ -162,9 +198,9 @@ def _told_alone(entry: Entry, tellings: Sequence[Telling]) -> frozenset[str]:
 
 
 def _lately(entry: Entry, notice: Notice, subject: str | None = None) -> int:
-    """How many of the kind, or of those about the subject, were told within the last minute."""
-    box = schema.outbox
-    query = select(func.count()).where(box.c.kind == notice, box.c.created_at > entry.now - MINUTE)
+    """How many of the kind, or of those about the subject, were told within the last minute; a clock that was set back hides none."""
+    box, now = schema.outbox, entry.now
+    query = select(func.count()).where(box.c.kind == notice, box.c.created_at > now - MINUTE, box.c.created_at <= now)
     if subject is not None:
         query = query.where(box.c.subject == subject)
     return entry.connection.execute(query).scalar_one()

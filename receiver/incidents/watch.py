@@ -21,7 +21,7 @@ from receiver.clock import SECOND
 from receiver.health import Condition, Finding
 from receiver.writer import NotDurable
 
-from . import escalation, members, opening, settling
+from . import escalation, members, opening, settling, telling
 from .changes import IncidentChanges
 from .meters import Going, going
 from .store import Entry
@@ -47,7 +47,7 @@ T = TypeVar("T")
 @dataclass(frozen=True, slots=True)
 class Todo:
     """What a look has found: whether episodes became part of others, which episodes want an incident, how far the cursor is behind
-    the newest one, which incidents stand otherwise than is written, and which are due.
+    the newest one, which incidents stand otherwise than is written, which are due, and whether of any people are still to be told.
     """
 
     absorbed: bool
@@ -56,10 +56,12 @@ class Todo:
     behind: int
     turning: Sequence[str]
     due: Sequence[str]
+    owed: bool
 
     @property
     def anything(self) -> bool:
-        return bool(self.absorbed or self.wanting or self.behind >= members.FAR or self.turning or self.due)
+        more = self.turning or self.due or self.owed
+        return bool(self.absorbed or self.wanting or self.behind >= members.FAR or more)
 
 
 class Watch:
@@ -137,6 +139,8 @@ class Watch:
             await make(partial(settling.settle, incidents=few, asked=asked))
         for few in _parts(todo.due):
             await make(partial(escalation.escalate, among=few))
+        if todo.owed:
+            await make(telling.tell_owed)
 
     async def _write(self, work: Callable[[Entry], None]) -> None:
         """One part of it; however much there is to do, the numbers are of the last second."""
@@ -159,6 +163,7 @@ class Watch:
                 behind=newest - members.cursor(connection),
                 turning=[stand.incident.id for stand in members.turning(connection, now, asked=asked)],
                 due=[incident.id for incident in escalation.due(connection, policy, now)],
+                owed=bool(telling.owed(connection, now)),
             )
 
     def _going(self) -> Going:

@@ -41,6 +41,7 @@ FOLLOWS: Mapping[Notice, str | None] = {
 NOT_TOLD = frozenset({"summary", "link", "alert", "title"})
 """What stands elsewhere in the event."""
 
+_HOUR = len("2026-09-21T14")
 _SEVERITIES = {Severity.PAGE: "critical", Severity.TICKET: "warning"}
 
 
@@ -63,11 +64,18 @@ class Service:
 
 def events(message: Message, links: Links) -> tuple[dict[str, Any], ...]:
     """What is sent, in order, but for the routing key. A test leaves no alert behind."""
-    key = {"dedup_key": message.subject[:LONGEST_KEY]}
+    key = {"dedup_key": _key(message)[:LONGEST_KEY]}
     if action := FOLLOWS.get(message.notice):
         return ({"event_action": action, **key},)
     trigger = {"event_action": "trigger", **key, **_alert(message, links)}
     return (trigger, {"event_action": "resolve", **key}) if message.notice is Notice.TEST else (trigger,)
+
+
+def _key(message: Message) -> str:
+    """What joins: all about one subject. Nothing resolves what was said of many incidents, and the next storm must wake people too."""
+    if message.notice is Notice.INCIDENTS_MANY:
+        return f"{message.subject}/{rfc3339(message.at)[:_HOUR]}"
+    return message.subject
 
 
 def _alert(message: Message, links: Links) -> dict[str, Any]:

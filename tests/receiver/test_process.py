@@ -14,6 +14,7 @@ import aiohttp
 import pytest
 
 from demo.parts import locate
+from occ.connections import MOST
 from receiver.clock import now
 from tests.receiver.support import (
     AUTHORIZED,
@@ -81,6 +82,21 @@ async def test_a_kill_in_the_middle_of_fifty_loses_none_that_was_answered(
     assert len(answered) >= 15
     async with started(config) as second:
         assert set(answered) <= {episode["alertname"] for episode in await episodes(session, second.url)}
+
+
+async def test_a_connection_for_each_alert_of_a_storm_is_answered(tmp_path: Path) -> None:
+    """As Alertmanager has them; none is ended that has waited longest, to make room for the next."""
+    async with started(config_file(tmp_path)) as receiver:
+        port = int(receiver.url.rpartition(":")[2])
+        open_ones = [await asyncio.open_connection("127.0.0.1", port) for _ in range(MOST + 200)]
+        body = message(alert(starts=now()))
+        head = f"POST /alertmanager HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {TOKEN}\r\n"
+        sizes = f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+        for _, writer in open_ones:
+            writer.write(head.encode() + sizes.encode() + body)
+        assert {await reader.readline() for reader, _ in open_ones} == {b"HTTP/1.1 200 OK\r\n"}
+        for _, writer in open_ones:
+            writer.close()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

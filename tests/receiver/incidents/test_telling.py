@@ -40,6 +40,48 @@ async def test_what_is_more_is_told_together_once_a_minute(scene: Scene) -> None
     assert len(scene.told()) == 2
 
 
+async def test_a_storm_hides_nothing_that_comes_within_its_minute(scene: Scene) -> None:
+    await fire(scene, MOST + 1)
+    await scene.look()
+    scene.clock.passes(20)
+    await scene.fire("KeyStolen", entity="vault", domain="security")
+    await scene.fire(entity="seen already")
+    await scene.look()
+    [stand] = [stand for stand in await scene.stands() if stand.incident.entity == "seen already"]
+    await scene.house.room.acknowledge(scene.house.person("opal"), stand.incident.id)
+    assert scene.told() == ["incidents_many", "acknowledged"]
+    scene.clock.passes(40)
+    await scene.look()
+    notice = scene.notice()
+    assert (notice["kind"], notice["severity"]) == ("incident_opened", "page")
+    assert notice["text"]["title"] == "KeyStolen: vault"
+    await scene.look()
+    assert len(scene.told()) == 3, "it is told once"
+
+
+async def test_what_many_have_in_their_minute_is_told_together_when_it_is_over(scene: Scene) -> None:
+    await fire(scene, MOST + 1)
+    await scene.look()
+    scene.clock.passes(20)
+    await fire(scene, 2 * MOST, "later")
+    await scene.fire("KeyStolen", entity="vault", domain="security")
+    await scene.look()
+    scene.clock.passes(40)
+    await scene.look()
+    await scene.look()
+    assert scene.told() == ["incidents_many", "incidents_many"]
+    assert "Among them: KeyStolen: vault; " in scene.notice()["text"]["description"]
+
+
+async def test_a_clock_that_was_set_back_hides_no_incident(scene: Scene) -> None:
+    await fire(scene, MOST + 1)
+    await scene.look()
+    scene.clock.passes(-3_600)
+    await scene.fire(entity="the next")
+    await scene.look()
+    assert scene.notice()["text"]["title"] == "NodeLagging: the next"
+
+
 async def test_the_next_ones_after_a_quiet_minute_are_told_one_by_one_again(scene: Scene) -> None:
     await fire(scene, 3 * MOST)
     await scene.look()

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from receiver.clock import SECOND
 from receiver.families import Severity
 from receiver.notifying.pagerduty import FOLLOWS, MOST_DETAILS, events
 from receiver.outbox import Notice
@@ -64,6 +67,17 @@ def test_a_page_triggers_an_alert() -> None:
 def test_what_follows_is_about_the_same_alert(notice: Notice, action: str) -> None:
     key = "incident/00112233aabbccdd"
     assert events(message(notice, Severity.INFO), LINKS) == ({"event_action": action, "dedup_key": key},)
+
+
+def test_a_storm_does_not_join_the_alert_of_one_before_it() -> None:
+    first = replace(message(Notice.INCIDENTS_MANY), subject="incidents/opened")
+    later, next_day = replace(first, at=first.at + 60 * SECOND), replace(first, at=first.at + 86_400 * SECOND)
+    keys = [events(each, LINKS)[0]["dedup_key"] for each in (first, later, next_day)]
+    assert keys == [
+        "incidents/opened/2026-09-21T14",
+        "incidents/opened/2026-09-21T14",
+        "incidents/opened/2026-09-22T14",
+    ]
 
 
 def test_it_is_told_what_wakes_people_and_what_becomes_of_that() -> None:
