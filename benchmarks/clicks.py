@@ -52,6 +52,11 @@ rules: [{action: "*", request: [operator], approvals: [{role: trader, count: 1}]
 """
 
 
+def _address(index: int) -> str:
+    """Each target has one: a server is locked while an action on it is verified, and none shall wait for another."""
+    return f"127.0.0.{index + 1}"
+
+
 class Target:
     """Notes when it is asked for a side effect."""
 
@@ -64,10 +69,12 @@ class Target:
         app.router.add_post("/act", self._act)
         runner = web.AppRunner(app)
         await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", 0)
-        await site.start()
+        await web.TCPSite(runner, _address(0), 0).start()
+        port = runner.addresses[0][1]
+        for index in range(1, CLICKS):
+            await web.TCPSite(runner, _address(index), port).start()
         try:
-            yield runner.addresses[0][1]
+            yield port
         finally:
             await runner.cleanup()
 
@@ -78,7 +85,6 @@ class Target:
 
 def write(folder: Path, port: int) -> Path:
     """What a receiver needs that acts; every click has an action and a target of its own."""
-    url = f"http://127.0.0.1:{port}"
     (folder / "mac.key").write_text("m" * 64)
     for person in PEOPLE:
         (folder / f"{person}.hash").write_text(PasswordHasher(2, 19_456, 1).hash("password"))
@@ -86,7 +92,7 @@ def write(folder: Path, port: int) -> Path:
     key = Ed25519PrivateKey.generate().private_bytes(pem, form, serialization.NoEncryption())
     (folder / "audit.key").write_bytes(key)
     (folder / "checkpoints").mkdir()
-    targets = ", ".join(f'target-{index}: {{url: "{url}"}}' for index in range(CLICKS))
+    targets = ", ".join(f'target-{index}: {{url: "http://{_address(index)}:{port}"}}' for index in range(CLICKS))
     actions = "".join(_ACTION.format(index=index) for index in range(CLICKS))
     (folder / "actions.yml").write_text(_ACTIONS.format(targets=targets, actions=actions))
     (folder / "policy.yml").write_text(_POLICY)

@@ -22,9 +22,7 @@ def test_the_committed_boards_are_up_to_date(capsys: pytest.CaptureFixture[str])
 
 def test_what_is_written_is_up_to_date_and_a_change_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert dashboards.main(["--write", str(tmp_path)]) == 0
-    assert capsys.readouterr().out.splitlines() == [
-        str(tmp_path / f"occ-{name}.json") for name in BOARDS
-    ]
+    assert capsys.readouterr().out.splitlines() == [str(tmp_path / f"occ-{name}.json") for name in BOARDS]
     assert dashboards.main(["--check", str(tmp_path)]) == 0
     (tmp_path / "occ-meta.json").write_text("{}")
     capsys.readouterr()
