@@ -305,9 +305,9 @@ def _traded_nowhere(venue: Venue, index: int) -> Iterator[PydanticCustomError]:
 
 
 def _markets(exchange: str) -> tuple[str, ...]:
-    from adapters.venue.orders import MANNERS  # noqa: PLC0415 - ccxt is loaded when a file is read, not when a board is made
+    from adapters.venue.account import MARKETS  # noqa: PLC0415 - ccxt is loaded when a file is read, not when a board is made
 
-    return MANNERS[exchange].markets if exchange in MANNERS else ()
+    return MARKETS.get(exchange, ())
 
 
 def _meant(name: str, known: Iterable[str]) -> str:

@@ -15,6 +15,7 @@ import aiohttp
 
 from adapters.venue import BookGapError, Credentials, Request
 from adapters.venue import Venue as Wire
+from adapters.venue.account import Keyed
 from adapters.venue.orders import MANNERS, Orders
 from adapters.venue.orders import OPTIONS as OF_ORDERS
 from exporters.exchange.checks import LOOK_SECONDS
@@ -23,7 +24,7 @@ from exporters.exchange.config import Account, ExchangeConfig, Venue
 from exporters.exchange.feeds import BookFeed, Contract, TradesFeed
 from exporters.exchange.prices import Prices
 from exporters.exchange.reading import ConnectionReading
-from exporters.exchange.symbols import base_of, quote_of
+from exporters.exchange.symbols import base_of, kind_of, quote_of
 from occ.errors import RateLimitError, Reason, SourceError
 from occ.job import Target
 from occ.metrics import Family
@@ -84,6 +85,7 @@ class Targets:
             "books": symbols(venue.symbols.books),
             "tickers": (venue_itself if tickers is None else symbols(tickers)),
             "symbols": symbols(venue.symbols.named),
+            "contracts": symbols(symbol for symbol in venue.symbols.named if kind_of(symbol) != "spot"),
             "prices": symbols(sorted(priced)),
         }
 
@@ -179,6 +181,12 @@ class Source:
             return None
         name = target.labels["account"]
         return Orders(self._keyed[name], manner, self._markets[name])
+
+    def keyed(self, target: Target) -> Keyed:
+        """The venue with the key of an account. Raises SourceError."""
+        self._admit()
+        name = target.labels["account"]
+        return Keyed(self._keyed[name], self.venue.exchange, self._markets[name])
 
     def _admit(self) -> None:
         """Raises RateLimitError while the venue wants to be left alone. That is said to our address, with or without a key."""
@@ -307,6 +315,10 @@ class Source:
         quotes = [quote_of(symbol) for symbol in symbols]
         rates = {quote: self._prices.usd(quote) for quote in set(quotes)}
         return [rates[quote] for quote in quotes]
+
+    def usd_of(self, asset: str) -> float | None:
+        """Dollars per unit of an asset just now; None where nobody knows."""
+        return self._prices.usd(asset)
 
     def _dollars(self, symbol: str) -> Callable[[], float | None]:
         quote = quote_of(symbol)

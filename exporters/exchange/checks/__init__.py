@@ -2,8 +2,8 @@
 
 A check file defines
 
-- `PER`: what its targets are: the `venue`, its `books` (symbols), its `tickers`, all its `symbols`, the `prices` that are
-  taken from it, or its `accounts`;
+- `PER`: what its targets are: the `venue`, its `books` (symbols), its `tickers`, all its `symbols`, those of
+  them that are `contracts`, the `prices` that are taken from it, or its `accounts`;
 - `NEEDS`: of which methods of ccxt the venue must have at least one; where it has none, the check is not supported there,
   which is a fact (`exchange_check_supported` 0) and no target;
 - `INTERVAL`: seconds between two reads unless the configuration says otherwise; None for that of the venue or the file;
