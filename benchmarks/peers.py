@@ -8,8 +8,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 PEERS = ("web3==8.0.0",)
-BATCHING_PEERS = ("multicall==0.15.2", "web3==7.16.0")
-"""Of an environment apart: it needs a web3 before 8."""
+BATCHING_PEERS = ("dank-mids==4.20.215", "multicall==0.15.2", "web3==7.16.0")
+"""Of an environment apart: they need a web3 before 8."""
 
 
 def python_with_peers(peers: tuple[str, ...] = PEERS, name: str = "bench-peers") -> str:
