@@ -65,7 +65,7 @@ class PoolReader:
         self._terms = terms
         self._calls: tuple[EthCall, ...] = ()
         self.base: int | None = None
-        self._fee = self._spacing = 0
+        self._spacing = 0
         self._words: dict[int, int] = {}
         self._net: dict[int, int] = {}
         self._gross: dict[int, int] = {}
@@ -97,30 +97,31 @@ class PoolReader:
         told = yield self._calls
         price, tick = _slot0(told[0])
         liquidity = bounded("liquidity", word(sized("liquidity", needed("liquidity", told[1]), 1), 0), 2**128)
-        reserves = _balance("token0", told[2]), _balance("token1", told[3])
+        fee = bounded("fee", word(sized("fee", needed("fee", told[2]), 1), 0), MILLION)
+        reserves = _balance("token0", told[3]), _balance("token1", told[4])
         if price:
             self._here = self._word(tick)
             yield from self._fetch(range(self._word(tick - NEAR_TICKS), self._word(tick + NEAR_TICKS) + 1))
         return PoolState(
-            self._shaped(price, tick, liquidity),
+            self._shaped(price, tick, liquidity, fee),
             self.base,
             reserves,
-            self._fee / MILLION,
+            fee / MILLION,
             liquidity,
             tick if price else None,
-            _average(told[4]),
+            _average(told[5]),
         )
 
-    def _shaped(self, price: int, tick: int, liquidity: int) -> Concentrated:
+    def _shaped(self, price: int, tick: int, liquidity: int, fee: int) -> Concentrated:
         """The curve; the same object while the pool is as it was."""
         before = self._curve
         known = before is not None and before.ticks.words is self._words
         if (
             before is None
             or not known
-            or (price, tick, liquidity) != (before.sqrt_price, before.tick, before.liquidity)
+            or (price, tick, liquidity, fee) != (before.sqrt_price, before.tick, before.liquidity, before.fee)
         ):
-            before = Concentrated(price, tick, liquidity, self._fee, self._ticks)
+            before = Concentrated(price, tick, liquidity, fee, self._ticks)
         self._curve = before
         return before
 
@@ -138,14 +139,13 @@ class PoolReader:
         return min(max(tick, MIN_TICK), MAX_TICK) // self._spacing >> 8
 
     def _facts(self) -> Steps[int]:
-        """Tokens, fee and tick spacing, which never change; returns the number of the base."""
+        """Tokens and tick spacing, which never change; returns the number of the base."""
         at = self._terms.pool.address
-        first, second, fee, spacing = yield tuple(EthCall(at, data) for data in (TOKEN0, TOKEN1, FEE, TICK_SPACING))
+        first, second, spacing = yield tuple(EthCall(at, data) for data in (TOKEN0, TOKEN1, TICK_SPACING))
         tokens = [
             address(sized(what, needed(what, told), 1), 0) for what, told in (("token0", first), ("token1", second))
         ]
         base = self._terms.base_of(*tokens)
-        self._fee = bounded("fee", word(sized("fee", needed("fee", fee), 1), 0), MILLION)
         self._spacing = bounded(
             "tickSpacing", signed(sized("tickSpacing", needed("tickSpacing", spacing), 1), 0), 2**15
         )
@@ -155,6 +155,7 @@ class PoolReader:
         self._calls = (
             EthCall(at, SLOT0),
             EthCall(at, LIQUIDITY),
+            EthCall(at, FEE),  # of forks it may change
             *(EthCall(token, BALANCE_OF + account(at)) for token in tokens),
             EthCall(at, OBSERVE + window),
         )

@@ -84,6 +84,22 @@ async def test_price_impact_is_what_router_and_quoter_say(tmp_path: Path) -> Non
         assert compared >= 20
 
 
+async def test_a_fork_may_change_its_fee(tmp_path: Path) -> None:
+    """Uniswap's own code with another number where the fee is written: what changes the fee of a fork is a matter of the fork."""
+    async with desk() as at, running(POOLS, at.config(), tmp_path) as exporter:
+        await exporter.until(lambda seen: seen("pool_fee_ratio", pool="weth-usdc") == 0.003)
+        code = await at.anvil.rpc("eth_getCode", at.pool.address, "latest")
+        fee, other = (f"7f{each:064x}" for each in (FEE, 500))
+        assert fee in code
+        await at.anvil.rpc("anvil_setCode", at.pool.address, code.replace(fee, other))
+        out = await _quoted(at, 10_000 * 10**6, at.usdc, at.weth)
+        await at.anvil.mine()
+        seen = await exporter.until(lambda seen: seen("pool_fee_ratio", pool="weth-usdc") == 0.0005)
+        shown = seen("pool_price_impact_ratio", pool="weth-usdc", side="buy", size_usd="10000")
+        rate = (number(out) / 1e18) / 10_000
+        assert shown == pytest.approx(1 / (rate * number(seen("pool_price", pool="weth-usdc"))) - 1, rel=1e-9)
+
+
 async def _routed(at: Desk, amount: int, paid: Contract, got: Contract) -> int:
     path = [paid.address, got.address]
     return int((await at.market.chain.call(at.market.router, "getAmountsOut", amount, path))[1])
