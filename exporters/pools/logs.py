@@ -19,7 +19,7 @@ from typing import Any
 from adapters.evm import Block, View, block_call, block_of
 from adapters.evm import Chain as Nodes
 from exporters.pools.terms import PoolTerms
-from occ.errors import Reason, SourceError
+from occ.errors import Reason, RpcError, SourceError
 from occ.jsonrpc import Call
 from occ.page import Labels
 
@@ -28,6 +28,9 @@ FOLLOWED = 256
 
 NEAR = 32
 """So many blocks are followed in any case: what comes between two looks at a fast chain."""
+
+FEWEST = 20
+"""Addresses that are asked for in one question at least, whatever is refused."""
 
 _NUMBER = re.compile(r"0x[0-9a-fA-F]{1,16}")
 _WORD = 32
@@ -71,6 +74,7 @@ class Logs:
     """Asks for them, and remembers those of the newest blocks.
 
     `confirmations` is how far down they are needed, `within` seconds are for each request, and `node` has answered the last.
+    All pools are asked for in one question, until a node refuses even those of a single block: then in questions of half as many.
     """
 
     def __init__(self, nodes: Nodes, pools: Iterable[Watched], confirmations: int, within: float) -> None:
@@ -81,6 +85,8 @@ class Logs:
         self._within = within
         self._by_address = {each.terms.pool.address: each for each in self.pools}
         self._topics = frozenset(topic for each in self.pools for topic in (*each.events, *each.changes))
+        self._addresses = tuple(self._by_address)
+        self._most = max(len(self._addresses), FEWEST)
         self._depth = max(confirmations + 1, NEAR) if confirmations < FOLLOWED else NEAR
         self._blocks: dict[str, Block] = {}
         self._told: dict[str, tuple[Log, ...]] = {}
@@ -91,14 +97,14 @@ class Logs:
 
     def question(self, block: Block) -> list[Call]:
         """Asks for the logs of a block; nothing where they are known, or there is nothing to ask for."""
-        return [self._call(blockHash=block.hash)] if self.pools and block.hash not in self._told else []
+        return self._calls(blockHash=block.hash) if block.hash not in self._told else []
 
     def keep(self, view: View, answers: Sequence[Any | SourceError]) -> None:
-        """Takes note of the newest block, and of the answer to the question for its logs, where there was one."""
+        """Takes note of the newest block, and of the answers to the questions for its logs, where there were any."""
         self.node = view.source
         self._fresh = self._blocks[view.block.hash] = view.block
-        for answer in answers:
-            self._take(view.block, answer)
+        if answers:
+            self._take(view.block, answers)
         self._forget_below(view.block.number - 2 * self._depth)
 
     def since(self, before: Block, block: Block) -> list[Log] | None:
@@ -113,10 +119,10 @@ class Logs:
             at = self._before(at)
         return None if at is None else [log for logs in reversed(found) for log in logs]
 
-    def _take(self, block: Block, answer: Any | SourceError) -> None:
+    def _take(self, block: Block, answers: Iterable[Any | SourceError]) -> None:
         """Logs that are refused, or are not those of the block, stay unknown."""
         try:
-            logs = self._looked_through(answer)
+            logs = self._looked_through(answers)
         except SourceError:
             return
         if all((log.block, log.hash) == (block.number, block.hash) for log in logs):
@@ -143,8 +149,9 @@ class Logs:
         found = self._known(head)
         if unknown := [block for block in found if block.hash not in self._told and self.pools]:
             answers = await self._ask([call for block in unknown for call in self.question(block)])
-            for block, answer in zip(unknown, answers, strict=True):
-                self._take(block, answer)
+            each = len(answers) // len(unknown)
+            for number, block in enumerate(unknown):
+                self._take(block, answers[number * each : (number + 1) * each])
         self._forget_below(head.number - 2 * self._depth)
         return found
 
@@ -161,8 +168,10 @@ class Logs:
         if None not in known:
             return [log for logs in known if logs for log in logs]
         self._chain = {}
-        told, block = await self._ask([self._call(fromBlock=hex(first), toBlock=hex(last)), block_call(last)])
+        *told, block = await self._ask([*self._calls(fromBlock=hex(first), toBlock=hex(last)), block_call(last)])
         block_of(block)
+        if first == last and any(isinstance(each, RpcError) for each in told):
+            self._most = max(self._most // 2, FEWEST)
         return self._looked_through(told)
 
     async def blocks(self, numbers: Iterable[int]) -> Mapping[int, Block]:
@@ -188,20 +197,27 @@ class Logs:
 
     # --- asking ------------------------------------------------------------------------------------------------------
 
-    def _call(self, **where: str) -> Call:
-        return Call("eth_getLogs", ({**where, "address": list(self._by_address), "topics": [sorted(self._topics)]},))
+    def _calls(self, **where: str) -> list[Call]:
+        topics, parts = [sorted(self._topics)], range(0, len(self._addresses), self._most)
+        return [
+            Call("eth_getLogs", ({**where, "address": list(self._addresses[at : at + self._most]), "topics": topics},))
+            for at in parts
+        ]
 
     async def _ask(self, calls: Sequence[Call]) -> list[Any]:
         self.node, answers = await self._nodes.ask(calls, self._within)
         return answers
 
-    def _looked_through(self, told: Any | SourceError) -> tuple[Log, ...]:
-        """Raises what was told instead of logs, or bad_response."""
-        if isinstance(told, SourceError):
-            raise told
-        if not isinstance(told, list):
-            raise SourceError(Reason.BAD_RESPONSE, "eth_getLogs: no list")
-        return tuple(log for each in told if (log := self._log(each)) is not None)
+    def _looked_through(self, answers: Iterable[Any | SourceError]) -> tuple[Log, ...]:
+        """The logs of all answers, as they are in their blocks. Raises what was told instead of logs, or bad_response."""
+        found = list[Log]()
+        for told in answers:
+            if isinstance(told, SourceError):
+                raise told
+            if not isinstance(told, list):
+                raise SourceError(Reason.BAD_RESPONSE, "eth_getLogs: no list")
+            found += (log for each in told if (log := self._log(each)) is not None)
+        return tuple(found)
 
     def _log(self, told: Any) -> Log | None:
         """A log that was asked for; None for one that is said to be gone. Raises bad_response for anything else."""

@@ -17,7 +17,7 @@ from adapters.evm import Chain as Nodes
 from adapters.evm.node import Node
 from demo.market import MULTICALL3
 from exporters.pools.__main__ import POOLS
-from exporters.pools.logs import FOLLOWED, NEAR, Logs
+from exporters.pools.logs import FEWEST, FOLLOWED, NEAR, Logs
 from occ import config
 from occ.config import Secret
 from occ.errors import SourceError
@@ -29,6 +29,8 @@ from occ.process import new_page
 from tests.adapters.evm.provider import Provider, Question, provider, refused
 from tests.exporters.pools.desk import Desk, desk
 from tests.exporters.pools.test_events import CONFIRMATIONS, counted, counting, happening, page, recount, same
+from tests.exporters.pools.test_hostile import crowd
+from tests.exporters.support import running
 
 Rule = Callable[[Question], Any]
 
@@ -162,6 +164,27 @@ async def test_where_a_node_gives_no_logs_by_hash_ranges_are_read(tmp_path: Path
             assert standing.cursor == standing.head - CONFIRMATIONS
         assert standing.unconfirmed is not None
         assert await told_right(each, tmp_path)
+
+
+def too_many(asked: Question) -> Any:
+    """A node that looks through no more than so many contracts at once."""
+    many = asked["method"] == "eth_getLogs" and len(asked["params"][0]["address"]) > FEWEST
+    return refused(-32602, "too many addresses") if many else None
+
+
+async def test_a_node_that_refuses_so_many_pools_at_once_is_asked_for_fewer(tmp_path: Path) -> None:
+    async with crowd() as (at, written), provider(at.anvil.url, too_many) as node:
+        counts = f"    confirmations: {CONFIRMATIONS}\n    start_block: 0\n    rpc:"
+        text = written.replace(at.anvil.url, node.url).replace("    rpc:", counts)
+        await at.market.chain.send(at.market.v2_swap(10**15, at.weth, at.usdc))
+        await at.anvil.mine(CONFIRMATIONS)
+        async with running(POOLS, text, tmp_path) as exporter:
+            await exporter.until(lambda seen: seen("pool_swaps_total", pool="weth-usdc-v2") == 1)
+            await at.market.chain.send(at.market.v2_swap(10**15, at.weth, at.usdc))
+            await at.anvil.mine(CONFIRMATIONS)
+            await exporter.until(lambda seen: seen("pool_swaps_total", pool="weth-usdc-v2") == 2)
+            height = await at.anvil.height()
+            await exporter.until(lambda seen: seen("pool_log_cursor_block") == height - CONFIRMATIONS)
 
 
 async def test_more_confirmations_than_are_followed_are_read_by_ranges(tmp_path: Path) -> None:
