@@ -48,5 +48,7 @@ async def test_the_share_is_kept_for_a_minute(tmp_path: Path, monkeypatch: pytes
         for name, each in server.venues.items():
             limiters = {kind: segment.limiter for kind, segment in each.exchange.segments.items()}
             assert all(limiter.peak <= SHARE * limiter.limit for limiter in limiters.values())
-            assert max(limiter.peak / limiter.limit for limiter in limiters.values()) > SHARE / 10, "it was hardly asked"
+            assert max(limiter.peak / limiter.limit for limiter in limiters.values()) > SHARE / 10, (
+                "it was hardly asked"
+            )
             assert (seen("exchange_rate_limit_used_ratio", venue=name, window="1m") or 0) <= SHARE
