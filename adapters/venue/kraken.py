@@ -1,4 +1,5 @@
-"""What ccxt leaves undone on Kraken's WebSocket: a book is compared with its checksum, and a subscription can be given up.
+"""What ccxt leaves undone on Kraken: a book is compared with its checksum, a subscription can be given up, an error that it does not
+know is named, and what is no list of orders is refused.
 
 ccxt's own comparison is off, and would fail: it is over the numbers as they were written, of which ccxt keeps floats.
 """
@@ -11,7 +12,9 @@ import zlib
 from collections.abc import Iterable
 from typing import Any
 
+from . import library
 from .errors import BookGapError
+from .shape import record, records
 
 SUMMED = 10
 """Levels of a side that a checksum is over."""
@@ -23,8 +26,17 @@ class Kraken(_ANY):  # type: ignore[misc]
     """Goes before Kraken's class of ccxt. Its books have levels of price, amount, and the digits that a checksum is over."""
 
     def describe(self) -> Any:
-        """What the venue offers."""
-        return self.deep_extend(super().describe(), {"has": {"unWatchOrderBook": True, "unWatchTrades": True}})
+        """What the venue offers, and what it says of a wrong secret."""
+        offered = {"unWatchOrderBook": True, "unWatchTrades": True}
+        said = {"exact": {"EAPI:Invalid signature": library.KEY_REFUSED}}
+        return self.deep_extend(super().describe(), {"has": offered, "exceptions": said})
+
+    async def privatePostOpenOrders(self, params: Any = None) -> Any:  # noqa: N802 - ccxt's name
+        """Open orders. An answer of another shape is none, where ccxt would take it for one without orders."""
+        answer = await super().privatePostOpenOrders(params or {})
+        told = record(record(record(answer, "open orders").get("result"), "open orders").get("open"), "open orders")
+        records(list(told.values()), "open orders")
+        return answer
 
     def client(self, url: Any) -> Any:
         """The socket for an URL. It leaves decimals as they were written, which ccxt reads as well."""

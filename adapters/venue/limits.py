@@ -22,6 +22,38 @@ _LEFT = (  # window, header of what is left, header of the limit
 )
 
 
+OF_THE_ACCOUNT = frozenset({"bybit", "coinbase", "deribit", "okx"})
+"""Exchanges that count what is asked with a key for each account, apart from what its address asks without one: so do others who
+have a key of it. Sources: "Rate Limit" of each one's API documentation.
+"""
+
+OF_THE_KEY = frozenset({"kraken"})
+"""And those that count for each key: nobody else uses ours. ccxt's costs are those of Kraken's lowest tier. Source: Kraken's "Spot REST
+Rate Limits".
+"""
+
+KEYED_SHARE = 0.5
+"""Where all that an address asks is one count, so much of what may be used is for requests with a key."""
+
+
+def counts_apart(exchange: str) -> bool:
+    """Whether the exchange counts what is asked with a key apart from what its address asks without one."""
+    return exchange in OF_THE_ACCOUNT | OF_THE_KEY
+
+
+def shares(exchange: str, share: float, accounts: int) -> tuple[float, float]:
+    """How much of the exchange's limits may be used without a key, and with the key of each account, where `share` of them is ours:
+    in equal parts, since a key that is refused must not stop the others.
+    """
+    if not accounts:
+        return share, 0.0
+    if exchange in OF_THE_KEY:
+        return share, 1.0
+    if exchange in OF_THE_ACCOUNT:
+        return share, share
+    return share * (1 - KEYED_SHARE), share * KEYED_SHARE / accounts
+
+
 def used(host: str, headers: Mapping[str, str]) -> dict[str, float]:
     """The used share of a venue's limit by window, where the headers of its answer tell.
 

@@ -138,16 +138,19 @@ class Venue:
 
         Waits while our share of the venue's limit is used up, and fails at once while the venue wants to be left alone.
         """
-        return await self._called(Call(method), *args, **named)
+        return await self._called(Call(method), self._method(method), *args, **named)
+
+    async def ask(self, behalf: str, method: str, params: Mapping[str, Any]) -> Any:
+        """As `call`, for an endpoint of the exchange's own that is asked in place of a unified method, as which it is counted."""
+        return await self._called(Call(behalf), self._method(method), dict(params))
 
     async def act(self, clear: Callable[[], Awaitable[None]], method: str, *args: Any, **named: Any) -> Any:
         """As `call`, for what takes effect at the venue: with what is reserved, and with `clear` awaited when all else is done,
         right before a request is sent. What that raises is passed on, and then it is not sent.
         """
-        return await self._called(Call(method, clear), *args, **named)
+        return await self._called(Call(method, clear), self._method(method), *args, **named)
 
-    async def _called(self, call: Call, *args: Any, **named: Any) -> Any:
-        asked = self._method(call.method)
+    async def _called(self, call: Call, asked: Callable[..., Any], *args: Any, **named: Any) -> Any:
         token = CALL.set(call)
         try:
             return await asked(*args, **named)
@@ -197,6 +200,14 @@ class Venue:
         close = difflib.get_close_matches(symbol.upper(), known, CLOSEST)
         reason, words = REASONS["BadSymbol"]
         raise SourceError(reason, f"{words}: {symbol}" + (f"; the closest are {', '.join(close)}" if close else ""))
+
+    def asset(self, name: str) -> str:
+        """What ccxt calls an asset by the exchange's own name of it, as BTC for Kraken's XXBT."""
+        return str(self._exchange.safe_currency_code(name))
+
+    def is_own_key(self, told: str) -> bool:
+        """Whether this is the key that it is called with."""
+        return told == self._config.get("apiKey")
 
     # --- limits ------------------------------------------------------------------------------------------------------
 

@@ -244,6 +244,32 @@ _KRAKEN: Mapping[str, Answer] = {
     ),
 }
 
+# --- kraken futures: "Get instruments" -------------------------------------------------------------------------------
+
+_FUTURES = {
+    "symbol": "PF_XBTUSD",
+    "type": "flexible_futures",
+    "tradeable": True,
+    "tickSize": 1,
+    "contractSize": 1,
+    "impactMidSize": 1,
+    "maxPositionSize": 1000000,
+    "openingDate": "2022-01-01T00:00:00.000Z",
+    "contractValueTradePrecision": 4,
+    "fundingRateCoefficient": 8,
+    "maxRelativeFundingRate": 0.001,
+    "marginLevels": [],
+    "retailMarginLevels": [],
+    "category": "Layer 1",
+    "base": "BTC",
+    "quote": "USD",
+    "pair": "BTC:USD",
+    "tags": [],
+}
+_KRAKEN_FUTURES: Mapping[str, Answer] = {
+    "GET /derivatives/api/v3/instruments": {"result": "success", "instruments": [_FUTURES], "serverTime": ""},
+}
+
 # --- coinbase: "List Public Products" --------------------------------------------------------------------------------
 
 
@@ -353,5 +379,6 @@ MARKETS: Mapping[str, Mapping[str, Answer]] = {
     "coinbase": _COINBASE,
     "deribit": _DERIBIT,
     "kraken": _KRAKEN,
+    "krakenfutures": _KRAKEN_FUTURES,
     "okx": _OKX,
 }

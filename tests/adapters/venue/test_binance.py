@@ -6,14 +6,17 @@ import asyncio
 import json
 from collections.abc import Callable
 from contextlib import aclosing
+from typing import Any
 
 import pytest
 
 from adapters.venue import BookGapError, Venue, library
 from adapters.venue.binance import Binance
 from demo.venue import server as far_side
-from demo.venue.binance import futures, futures_orders, spot, spot_orders
+from demo.venue.binance import futures, spot, spot_orders
+from demo.venue.binance.venue import ACCOUNT_OF_FUTURES
 from demo.venue.wire import Dialect
+from occ.errors import Reason, SourceError
 from tests.adapters.venue.far import SPOT, venue
 from tests.demo.venue.support import DEADLINE, opened
 
@@ -62,6 +65,9 @@ ASKED = [
     ("fapiPublic", "GET", "/fapi/v1", "depth", {"symbol": "BTCUSDT", "limit": "500"}),
     ("fapiPublic", "GET", "/fapi/v1", "trades", {"symbol": "BTCUSDT"}),
     ("fapiPublic", "GET", "/fapi/v1", "ticker/24hr", {}),
+    ("fapiPublic", "GET", "/fapi/v1", "premiumIndex", {}),
+    ("fapiPublic", "GET", "/fapi/v1", "premiumIndex", {"symbol": "BTCUSDT"}),
+    ("fapiPublic", "GET", "/fapi/v1", "openInterest", {"symbol": "BTCUSDT"}),
     ("fapiPrivate", "GET", "/fapi/v1", "openOrders", {}),
     ("fapiPrivate", "GET", "/fapi/v1", "openAlgoOrders", {}),
     ("fapiPrivate", "GET", "/fapi/v1", "openOrders", {"symbol": "BTCUSDT"}),
@@ -69,6 +75,8 @@ ASKED = [
     ("fapiPrivate", "DELETE", "/fapi/v1", "order", {"symbol": "BTCUSDT"}),
     ("fapiPrivate", "DELETE", "/fapi/v1", "allOpenOrders", {"symbol": "BTCUSDT"}),
     ("fapiPrivate", "DELETE", "/fapi/v1", "algoOpenOrders", {"symbol": "BTCUSDT"}),
+    ("private", "GET", "/api/v3", "account", {}),
+    ("fapiPrivateV3", "GET", "/fapi/v3", "account", {}),
     ("fapiPrivateV3", "GET", "/fapi/v3", "positionRisk", {}),
 ]
 
@@ -82,9 +90,32 @@ def test_what_a_call_costs_is_no_less_than_what_the_venue_counts(
     config = exchange.describe()["api"][part][verb.lower()][path]
     config = config if isinstance(config, dict) else {"cost": config}
     cost = exchange.calculate_rate_limiter_cost(part, verb, path, {**params, **_limit(params)}, config)
-    endpoint = {**spot.PUBLIC, **spot_orders.SIGNED, **futures.PUBLIC, **futures_orders.SIGNED}[verb, f"{base}/{path}"]
+    of_futures = {**futures.PUBLIC, **ACCOUNT_OF_FUTURES}
+    endpoint = {**spot.PUBLIC, **spot_orders.SIGNED, **of_futures}[verb, f"{base}/{path}"]
     unit = OF_CONTRACTS if part.startswith("fapi") else OF_SPOT
     assert cost * unit >= endpoint.cost(params)
+
+
+@pytest.mark.parametrize(
+    ("method", "params", "cost"),
+    [
+        ("publicGetTrades", {"symbol": "BTCUSDT"}, 5),
+        ("fapiPublicGetPremiumIndex", {}, 10),
+        ("fapiPublicGetPremiumIndex", {"symbol": "BTCUSDT"}, 1),
+        ("fapiPrivateV3GetPositionRisk", {}, 5),
+    ],
+)
+async def test_a_call_is_charged_what_it_costs(method: str, params: dict[str, str], cost: int) -> None:
+    """ccxt hands a call the cost that its list of endpoints was made with, whatever `describe` says."""
+
+    class Charged(Binance):
+        async def throttle(self, cost: Any = None) -> None:
+            raise SourceError(Reason.RATE_LIMITED, str(cost))
+
+    exchange = library.extended("binance", Charged)()
+    with pytest.raises(SourceError, match=rf"\A{cost}\Z"):
+        await getattr(exchange, method)(params)
+    await exchange.close()
 
 
 def _limit(params: dict[str, str]) -> dict[str, int]:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.venue.limits import LONGEST_BAN, patience, used
+from adapters.venue.limits import LONGEST_BAN, patience, shares, used
 
 NOW = 1_700_000_000.0
 
@@ -55,3 +55,25 @@ def test_nothing_that_a_venue_may_send_does_harm(status: int, header: str, body:
     asked = patience(status, {"Retry-After": header, "Date": header}, body, NOW)
 
     assert asked is None or 0 <= asked <= LONGEST_BAN
+
+
+@pytest.mark.parametrize(
+    ("exchange", "accounts", "expected"),
+    [
+        ("binance", 0, (0.1, 0.0)),
+        ("binance", 1, (0.05, 0.05)),
+        ("binance", 5, (0.05, 0.01)),
+        ("somewhere-else", 2, (0.05, 0.025)),
+        ("okx", 2, (0.1, 0.1)),
+        ("kraken", 2, (0.1, 1.0)),
+    ],
+)
+def test_who_counts_what_for_whom(exchange: str, accounts: int, expected: tuple[float, float]) -> None:
+    """One count for an address is divided; an account, or a key, that is counted apart has a share of its own."""
+    assert shares(exchange, 0.1, accounts) == pytest.approx(expected)
+
+
+@given(st.sampled_from(["binance", "binanceusdm", "gate"]), st.floats(0.001, 1), st.integers(0, 100))
+def test_of_one_count_all_together_never_take_more_than_the_share(exchange: str, share: float, accounts: int) -> None:
+    without, each = shares(exchange, share, accounts)
+    assert without + accounts * each <= share * (1 + 1e-9)

@@ -10,8 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.venue.orders import MANNERS, Manner, OpenOrder, Section, cancels, read
-from occ.errors import SourceError
+from adapters.venue.orders import MANNERS, Manner, OpenOrder, Orders, Section, cancels, read
+from occ.errors import Reason, SourceError
+from tests.adapters.venue import replays
+from tests.adapters.venue.replays import replayed
+from tests.adapters.venue.test_margin_of_binance import BINANCE as BINANCE_LISTS
 
 SPOT, LINEAR, WAITING = (
     next(section for section in MANNERS["binance"].sections if section.name == name)
@@ -172,6 +175,43 @@ def test_what_is_no_order_is_not_taken_for_none(told: object) -> None:
 def test_nonsense_for_an_amount_is_nothing_left_rather_than_a_number(amount: object) -> None:
     order = read({"id": "1", "symbol": "A/B", "side": "buy", "amount": amount, "info": {}}, SPOT, SPOT_MARKET)
     assert order.remaining == 0
+
+
+# --- what is no list of orders ---------------------------------------------------------------------------------------
+
+OPEN_AT_KRAKEN = "POST /0/private/OpenOrders"
+
+
+async def at_kraken(result: Any) -> tuple[OpenOrder, ...]:
+    async with replayed("kraken", {OPEN_AT_KRAKEN: {"error": [], "result": result}}) as replay:
+        return await Orders(replay.keyed.venue, MANNERS["kraken"]).open()
+
+
+async def test_an_account_of_kraken_with_nothing_open() -> None:
+    assert await at_kraken({"open": {}}) == ()
+
+
+@pytest.mark.parametrize("result", [None, [], {}, {"open": None}, {"open": []}, {"open": 5}, {"open": {"O1": None}}])
+async def test_another_shape_of_kraken_is_not_taken_for_nothing_open(result: Any) -> None:
+    with pytest.raises(SourceError) as failed:
+        await at_kraken(result)
+    assert failed.value.reason is Reason.BAD_RESPONSE
+
+
+@pytest.mark.parametrize("answer", [{}, {"orders": []}, [5], [{}], "none"])
+@pytest.mark.parametrize("path", ["/fapi/v1/openOrders", "/fapi/v1/openAlgoOrders"])
+async def test_another_shape_of_binance_is_not_taken_for_nothing_open(
+    monkeypatch: pytest.MonkeyPatch, path: str, answer: Any
+) -> None:
+    monkeypatch.setattr(replays, "MARKETS", {**replays.MARKETS, "binance": BINANCE_LISTS})
+    nothing: dict[str, Any] = {"GET /fapi/v1/openOrders": [], "GET /fapi/v1/openAlgoOrders": []}
+    async with replayed("binance", nothing) as replay:
+        orders = Orders(replay.keyed.venue, MANNERS["binance"], frozenset({"linear"}))
+        assert await orders.open(("BTC/USDT:USDT",)) == ()
+        replay.answers[f"GET {path}"] = answer
+        with pytest.raises(SourceError) as failed:
+            await orders.open(("BTC/USDT:USDT",))
+    assert failed.value.reason is Reason.BAD_RESPONSE
 
 
 # --- how they are cancelled ------------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ SYMBOLS = {
     "coinbase": {"BTC/USD", "ETH/USD"},
     "deribit": {"BTC/USD:BTC", "BTC/USDC:USDC"},
     "kraken": {"BTC/USD", "ETH/USD"},
+    "krakenfutures": {"BTC/USD:USD"},
     "okx": {"BTC/USDT", "ETH/USDT", "BTC/USDT:USDT", "BTC/USD:BTC"},
 }
 
