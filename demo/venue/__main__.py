@@ -7,7 +7,9 @@ import argparse
 import asyncio
 import contextlib
 import time
+from decimal import Decimal, InvalidOperation
 
+from .accounts import Opening
 from .assets import listings
 from .build import KINDS, build
 from .flow import Habits
@@ -21,11 +23,22 @@ def _name_and_kind(text: str) -> tuple[str, str]:
     return name, kind or name
 
 
+def _amount(text: str) -> Decimal:
+    try:
+        amount = Decimal(text)
+    except InvalidOperation:
+        raise argparse.ArgumentTypeError(f"{text} is no number") from None
+    if not amount.is_finite() or amount < 0:
+        raise argparse.ArgumentTypeError(f"{text} is no amount")
+    return amount
+
+
 async def _serve(options: argparse.Namespace) -> None:
     habits = Habits(levels=options.levels, rate=options.rate, clip=options.clip)
     names = dict(options.venue or [(kind, kind) for kind in KINDS])
+    opening = Opening(options.wallet, options.hedged)
     venues = [
-        build(kind, name, time.time, seed=options.seed, symbols=options.symbols, habits=habits)
+        build(kind, name, time.time, seed=options.seed, symbols=options.symbols, habits=habits, opening=opening)
         for name, kind in names.items()
     ]
     async with Server(venues, options.port) as server:
@@ -50,6 +63,10 @@ def main() -> None:
     parser.add_argument("--levels", type=int, default=Habits.levels, help="of each side of a book")
     parser.add_argument("--clip", type=float, default=Habits.clip, help="lots of a usual order of the crowd")
     parser.add_argument("--rate", type=float, default=Habits.rate, help="orders of the crowd a second and symbol")
+    parser.add_argument(
+        "--wallet", type=_amount, default=Opening.wallet, metavar="USDT", help="for contracts, of each account"
+    )
+    parser.add_argument("--hedged", action="store_true", help="accounts begin in hedge mode")
     options = parser.parse_args()
     try:
         listings(options.symbols)

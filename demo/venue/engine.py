@@ -211,6 +211,15 @@ class Book:
         trade = self._trade(taker, maker, maker.price)
         return Outcome([trade], self._as_they_are({(maker.side, maker.price)}))
 
+    def assign(self, taker: Order, price: int) -> Outcome:
+        """A trade of all that is left with somebody who has no order: the book stays as it is."""
+        maker = Order(0, taker.side.other, price, taker.remaining)
+        quantity = maker.remaining
+        for order in (taker, maker):
+            order.fill(quantity)
+        self._trades += 1
+        return Outcome([Trade(self._trades, price, quantity, taker, maker)], ())
+
     def available(self, order: Order) -> int:
         """How much of `order` could trade now, its owner's own orders left out; never more than its quantity."""
         found = 0

@@ -1,5 +1,7 @@
 """What can be wrong with a venue, and where."""
 
+import dataclasses
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -34,11 +36,27 @@ class Fault(StrEnum):
     BAN = "ban"  # 418 with `patience` seconds as Retry-After
     CLOCK_SKEW = "clock_skew"  # the venue's clock is `seconds` ahead of ours, or behind by a negative number
     WITHDRAWALS_SUSPENDED = "withdrawals_suspended"  # of `currency` on `network`, or on all
-    # of orders and keys
+    # of orders and keys, those of every account where none is named
     LOST_REPLY = "lost_reply"  # what changes something takes effect, and then the connection is cut
     STUCK = "stuck"  # orders of the symbol can not be cancelled
     RACED = "raced"  # half of an order is filled right before it is cancelled
-    KEY_REFUSED = "key_refused"  # no key is accepted, as from an address that is not allowed
+    KEY_REFUSED = "key_refused"  # no key of `account` is accepted, as from an address that is not allowed
+    KEY_WITHDRAWS = "key_withdraws"  # keys of `account` may withdraw
+    KEY_EXPIRES = "key_expires"  # keys of `account` expire in `seconds`; below 0 they have
+    PERMISSION_DENIED = "permission_denied"  # calls with `call` in their path are refused to keys of `account`
+    OTHER_ACCOUNT = "other_account"  # contracts of `account` are told as those of a portfolio margin account
+    # of what an account has; what these do stays done
+    MARGIN_SQUEEZE = (
+        "margin_squeeze"  # mark, index and book of the contracts that `account` holds go against it, until it uses
+    )
+    # `ratio` of its maintenance margin, and stand there; from 1 on it is liquidated
+    ADL = "adl"  # positions are the first to be deleveraged: after `seconds`, and again and again, `ratio` of each is taken
+    WITHDRAWAL = (
+        "withdrawal"  # `amount` of `currency` leaves `account` for `address`: pending for `seconds`, then `outcome`
+    )
+    STUCK_TRANSFER = (
+        "stuck_transfer"  # a `kind`, deposit or withdrawal, is pending since `seconds` ago, until this is cleared
+    )
 
 
 class UnknownError(ValueError):
@@ -55,12 +73,23 @@ class Scope:
     seconds: float = 2.0
     ratio: float = 0.1
     patience: float = 120.0
+    account: str | None = None
+    call: str | None = None
+    kind: str = "withdrawal"
+    address: str | None = None
+    amount: float = 1000.0
+    outcome: str = "done"
 
     @classmethod
     def of(cls, query: Mapping[str, str]) -> "Scope":
         """From the query of a request; UnknownError where a key is not one of ours, ValueError for what is no number."""
-        numbers = {key: float(query[key]) for key in ("seconds", "ratio", "patience") if key in query}
-        names = {key: query[key] for key in ("symbol", "currency", "network") if key in query}
-        if left := query.keys() - numbers.keys() - names.keys():
+        fields = {each.name: each for each in dataclasses.fields(cls)}
+        if left := query.keys() - fields.keys():
             raise UnknownError(f"unknown: {', '.join(sorted(left))}")
-        return cls(names.get("symbol"), names.get("currency"), names.get("network"), **numbers)
+        return cls(**{name: _number(text) if fields[name].type is float else text for name, text in query.items()})  # type: ignore[arg-type]
+
+
+def _number(text: str) -> float:
+    if not math.isfinite(number := float(text)):
+        raise ValueError(f"{text} is no number")
+    return number

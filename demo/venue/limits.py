@@ -1,9 +1,8 @@
-"""Request limits as Binance keeps them: weights by the minute, 429 when there are too many, 418 for who goes on."""
+"""Request limits as Binance keeps them: weights by the minute or second, 429 when there are too many, 418 for who goes on."""
 
 import math
 from dataclasses import dataclass, field
 
-_WINDOW = 60  # seconds
 _PATIENCE = 10  # requests that are answered 429 in one window, before a ban
 _BANNED = 120  # seconds; twice as long each time, up to _LONGEST
 _LONGEST = 3 * 86_400
@@ -11,12 +10,15 @@ _LONGEST = 3 * 86_400
 
 @dataclass
 class Limiter:
-    """Of one address. Times are Unix seconds; a weight counts in the minute of the clock in which it is used."""
+    """Of one address. Times are Unix seconds; a weight counts in the window of the clock, a minute unless that is said, in which
+    it is used.
+    """
 
     limit: int
+    window: int = 60  # seconds
     used: int = 0
-    peak: int = 0  # the largest of a minute so far
-    _minute: int = 0
+    peak: int = 0  # the largest of a window so far
+    _window: int = 0
     _refused: int = 0
     _bans: int = 0
     _banned_until: float = field(default=-math.inf)
@@ -25,8 +27,8 @@ class Limiter:
         """Count it; TooManyRequestsError or BannedError where it is over the limit, and also then it counts."""
         if now < self._banned_until:
             raise BannedError(self._banned_until, now)
-        if (minute := int(now // _WINDOW)) != self._minute:
-            self._minute, self.used, self._refused = minute, 0, 0
+        if (window := int(now // self.window)) != self._window:
+            self._window, self.used, self._refused = window, 0, 0
         self.used += weight
         self.peak = max(self.peak, self.used)
         if self.used > self.limit:
@@ -38,7 +40,7 @@ class Limiter:
             self._banned_until = now + min(_LONGEST, _BANNED * 2**self._bans)
             self._bans += 1
             raise BannedError(self._banned_until, now)
-        raise TooManyRequestsError((self._minute + 1) * _WINDOW, now)
+        raise TooManyRequestsError((self._window + 1) * self.window, now)
 
 
 class TooManyRequestsError(Exception):

@@ -1,108 +1,116 @@
-"""Money for perpetual contracts: one wallet in the settlement asset, a position for each contract, one-way and cross margin."""
+"""What positions in contracts need and when they are closed: Binance's formulas for USDⓈ-M futures. Pure.
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+Sizes are in the base asset, below 0 where sold; prices and amounts in the settlement asset.
+"""
+
+import math
+from collections.abc import Callable, Sequence
 from decimal import Decimal
+from typing import NamedTuple
 
-from .desk import Fill, RefusalError, Ticket, amounts
-from .market import Market
-
-LEVERAGE = 20
-MAINTENANCE = Decimal("0.005")  # of the notional value
+_HALVINGS = 200  # more than a float has digits
 
 
-@dataclass
-class Position:
-    """`lots` below 0 are sold; `cost` is what the open lots were bought for, in the settlement asset, of the same sign."""
+class Bracket(NamedTuple):
+    """A range of notional values: `leverage` is the highest there, `ratio` the share that is to be maintained, less `amount`."""
 
-    lots: int = 0
-    cost: Decimal = Decimal(0)
-    updated: int = 0
-
-    def add(self, lots: int, price: Decimal) -> Decimal:
-        """`price` is that of one lot. The profit of what was closed."""
-        closed = min(abs(lots), abs(self.lots)) if lots * self.lots < 0 else 0
-        sign = 1 if self.lots > 0 else -1
-        released = self.cost * closed / abs(self.lots) if closed else Decimal(0)
-        profit = sign * closed * price - released
-        self.cost += (abs(lots) - closed) * (1 if lots > 0 else -1) * price - released
-        self.lots += lots
-        return profit
+    floor: Decimal
+    cap: Decimal
+    leverage: int
+    ratio: Decimal
+    amount: Decimal
 
 
-@dataclass
-class MarginMoney:
-    """`wallets` by account; positions by account and market."""
+Brackets = tuple[Bracket, ...]
 
-    wallets: dict[str, Decimal]
-    fee: Decimal = Decimal("0.0004")  # of the turnover
-    positions: dict[tuple[str, str], Position] = field(default_factory=dict)
-    _reserved: dict[Ticket, Decimal] = field(default_factory=dict)
 
-    def position(self, account: str, market: Market) -> Position:
-        return self.positions.setdefault((account, market.name), Position())
+def brackets(*steps: tuple[int, int, str]) -> Brackets:
+    """Of caps, leverages and ratios. The amounts make the maintenance continuous ("Leverage and Margin of USDⓈ-M Futures"):
+    amount of level n = floor of n * (ratio of n - ratio of n-1) + amount of level n-1.
+    """
+    found: list[Bracket] = []
+    floor = last = amount = Decimal(0)
+    for cap, leverage, text in steps:
+        ratio = Decimal(text)
+        amount += floor * (ratio - last)
+        found.append(Bracket(floor, Decimal(cap), leverage, ratio, amount))
+        floor, last = Decimal(cap), ratio
+    return tuple(found)
 
-    def reserve(self, ticket: Ticket) -> None:
-        order, listing = ticket.order, ticket.market.listing
-        turnover = Decimal((order.price or ticket.stop or ticket.market.last) * order.quantity)
-        needed = turnover.scaleb(-listing.price_decimals - listing.lot_decimals) / LEVERAGE
-        if order.reduce_only:
-            return
-        if needed > self.available(ticket.account):
-            raise RefusalError("margin")
-        self._reserved[ticket] = needed
 
-    def clip(self, ticket: Ticket) -> bool:
-        if not ticket.order.reduce_only:
-            return True
-        held = self.position(ticket.account, ticket.market).lots * -ticket.order.side
-        if held <= 0:
-            return False
-        ticket.order.quantity = ticket.order.remaining = held if ticket.closes else min(ticket.order.quantity, held)
-        return True
+def bracket(notional: Decimal, of: Brackets) -> Bracket:
+    """Where a value is; the last one has no upper end."""
+    return next((each for each in of if abs(notional) <= each.cap), of[-1])
 
-    def settle(self, ticket: Ticket, fill: Fill) -> Decimal:
-        _, quote = amounts(ticket.market, fill)
-        position = self.position(ticket.account, ticket.market)
-        profit = position.add(fill.quantity * ticket.order.side, quote / fill.quantity)
-        position.updated = fill.at
-        self.wallets[ticket.account] += profit - quote * self.fee
-        return profit
 
-    def release(self, ticket: Ticket) -> None:
-        self._reserved.pop(ticket, None)
+def maintenance(notional: Decimal, of: Brackets) -> Decimal:
+    """Notional value * ratio - amount, by its bracket ("Leverage and Margin of USDⓈ-M Futures")."""
+    found = bracket(notional, of)
+    return abs(notional) * found.ratio - found.amount
 
-    def profit(self, account: str, market: Market, at: float) -> Decimal:
-        """Of the open position at the mark price, in the settlement asset."""
-        position = self.position(account, market)
-        return self.notional(position, market, at) - position.cost
 
-    def notional(self, position: Position, market: Market, at: float) -> Decimal:
-        """The position's value at the mark price, of its sign."""
-        listing = market.listing
-        return Decimal(position.lots * round(market.mark(at))).scaleb(-listing.price_decimals - listing.lot_decimals)
+def usage(maintained: Decimal, balance: Decimal) -> float:
+    """Maintenance margin over margin balance: 1 is liquidation ("Liquidation Protocols"). Infinite where nothing is left."""
+    if not maintained:
+        return 0.0
+    return float(maintained / balance) if balance > 0 else math.inf
 
-    def liquidation(self, account: str, market: Market, markets: Iterable[Market], at: float) -> Decimal:
-        """The mark price at which the wallet no longer covers the maintenance of all positions, the others as they are:
-        wallet + profit of others - maintenance of others + q p - cost = m |q| p. 0 where there is none.
-        """
-        position = self.position(account, market)
-        left = self.wallets[account]
-        for other in markets:
-            if other is not market:
-                held = abs(self.notional(self.position(account, other), other, at))
-                left += self.profit(account, other, at) - MAINTENANCE * held
-        size = Decimal(position.lots).scaleb(-market.listing.lot_decimals)
-        slope = size - MAINTENANCE * abs(size)
-        return max(Decimal(0), (position.cost - left) / slope) if slope else Decimal(0)
 
-    def margin(self, account: str) -> Decimal:
-        """What positions and open orders hold of the wallet."""
-        held = sum((abs(each.cost) for (name, _), each in self.positions.items() if name == account), Decimal(0))
-        return held / LEVERAGE + sum(self.ordered(account), Decimal(0))
+class Leg(NamedTuple):
+    """A position; of one contract there are two in hedge mode."""
 
-    def ordered(self, account: str) -> Iterable[Decimal]:
-        return (amount for ticket, amount in self._reserved.items() if ticket.account == account)
+    size: Decimal
+    entry: Decimal
 
-    def available(self, account: str) -> Decimal:
-        return self.wallets[account] - self.margin(account)
+
+def liquidation_price(balance: Decimal, legs: Sequence[Leg], of: Brackets, mark: Decimal) -> Decimal | None:
+    """The mark price at which the margin balance is the maintenance margin; None where no price above 0 is.
+
+    "How to Calculate Liquidation Price of USDⓈ-M Futures Contracts":
+    LP = (WB - TMM + UPNL + sum of amounts - sum of size * entry) / (sum of |size| * ratio - sum of size),
+    where `balance` is WB - TMM + UPNL: the wallet, less the maintenance of other contracts, plus their profit. Ratios and
+    amounts are those of the brackets at that very price, as the page's note says: looked for from `mark` on.
+    """
+    price = mark
+    for _ in range(2 * len(of) * len(legs)):
+        chosen = [bracket(leg.size * price, of) for leg in legs]
+        slope = sum((abs(leg.size) * at.ratio - leg.size for leg, at in zip(legs, chosen, strict=True)), Decimal(0))
+        if not slope:
+            return None
+        amounts = sum((at.amount for at in chosen), Decimal(0))
+        found = (balance + amounts - sum((leg.size * leg.entry for leg in legs), Decimal(0))) / slope
+        price = max(found, Decimal(0))
+        if chosen == [bracket(leg.size * price, of) for leg in legs]:
+            return found if found > 0 else None
+    return None
+
+
+def crossing(above: Callable[[float], bool], low: float, high: float) -> float:
+    """Where `above` begins to hold between `low`, where it does not, and `high`, where it does; by halving."""
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2
+        if middle in (low, high):
+            break
+        low, high = (low, middle) if above(middle) else (middle, high)
+    return high
+
+
+BTC = brackets(
+    (50_000, 125, "0.004"), (250_000, 100, "0.005"), (1_000_000, 50, "0.01"), (10_000_000, 20, "0.025"),
+    (20_000_000, 10, "0.05"), (50_000_000, 5, "0.1"), (100_000_000, 4, "0.125"), (200_000_000, 3, "0.15"),
+    (300_000_000, 2, "0.25"), (500_000_000, 1, "0.5"),
+)  # fmt: skip
+ETH = brackets(
+    (10_000, 100, "0.005"), (100_000, 75, "0.0065"), (500_000, 50, "0.01"), (1_000_000, 25, "0.02"),
+    (2_000_000, 10, "0.05"), (5_000_000, 5, "0.1"), (10_000_000, 4, "0.125"), (20_000_000, 3, "0.15"),
+    (40_000_000, 2, "0.25"), (100_000_000, 1, "0.5"),
+)  # fmt: skip
+OTHERS = brackets(
+    (5_000, 50, "0.01"), (25_000, 20, "0.025"), (100_000, 10, "0.05"), (250_000, 5, "0.1"), (1_000_000, 2, "0.125"),
+    (5_000_000, 1, "0.5"),
+)  # fmt: skip
+
+
+def brackets_of(base: str) -> Brackets:
+    """Those of a contract, as Binance had them when it published its examples."""
+    return {"BTC": BTC, "ETH": ETH}.get(base, OTHERS)

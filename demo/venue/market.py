@@ -101,6 +101,7 @@ class Market:
         self._crowd = Crowd(habits, _TICK, Random(seed), self.ids)
         self._fair: tuple[float, float] = (-1.0, 0.0)  # until when it stands, and the price
         self._shock, self._plunged = 1.0, 1.0  # where the price goes and is, as a share of the reference
+        self._pinned: tuple[float, float] | None = None  # since when, and the mark price
         self._crossed = False
         self._day: tuple[int, Candle | None] | None = None  # the minute, and all of the day before it
         for step in range(_WARM):
@@ -123,13 +124,19 @@ class Market:
         return max(1, round(self._fair[1] * self._plunged))
 
     def index(self, at: float) -> float:
-        """The reference price of the pair, in price units."""
+        """The reference price of the pair, in price units; under a pinned mark price what belongs to it."""
+        if self._pinned and at >= self._pinned[0]:
+            return self._pinned[1] / (1 + self._premium(at))
         return self.reference.price(self.listing.base, self.listing.quote, at) / self.listing.price_unit
 
     def mark(self, at: float) -> float:
         """The fair price without a crash: the index, and of a contract its premium, in price units."""
-        premium = self.reference.premium(self.listing.base, at) if self.listing.settle else 0.0
-        return self.index(at) * (1 + premium)
+        if self._pinned and at >= self._pinned[0]:
+            return self._pinned[1]
+        return self.index(at) * (1 + self._premium(at))
+
+    def _premium(self, at: float) -> float:
+        return self.reference.premium(self.listing.base, at) if self.listing.settle else 0.0
 
     def step(self, at: float, stamp: int) -> None:
         """What the crowd does in one STEP; `stamp` is the time in ms that its trades are told with."""
@@ -162,6 +169,15 @@ class Market:
             for trade in outcome.trades:
                 self._record(trade, stamp)
             self._publish(outcome.changed)
+
+    def assign(self, order: Order, price: int) -> None:
+        """A trade outside the book, which nobody is told of but the order's owner."""
+        self.trades.extend(self.book.assign(order, price).trades)
+
+    def pin(self, mark: float | None, at: float = 0.0) -> None:
+        """The mark price stands still from `at` on, in price units, and the index and the book with it; None lets it go."""
+        self._pinned = None if mark is None else (at, mark)
+        self._fair = (-1.0, self._fair[1])
 
     def day(self, now: int) -> Candle | None:
         """The 24 hours before `now`, in ms, or what there is of them; None before the first trade."""

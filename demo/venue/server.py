@@ -16,12 +16,12 @@ from typing import Self
 
 from aiohttp import WSCloseCode, WSMsgType, web
 
+from .accounts import LOOPBACK
 from .exchange import Exchange
 from .faults import Fault, Scope, UnknownError
 from .market import STEP
 from .wire import Answer, Dialect, Line, Question
 
-LOOPBACK = "127.0.0.1"
 _PING = 20.0  # seconds between two pings of the server, as Binance's
 _PAGE = "<html><head><title>502 Bad Gateway</title></head><body><h1>502 Bad Gateway</h1></body></html>"
 _CUTTING = (Fault.DROP, Fault.MAINTENANCE, Fault.SERVER_ERROR)  # open sockets are closed
@@ -121,7 +121,8 @@ class Server:
                 raise web.HTTPNotFound(text=f"no venue {first}; venues: {', '.join(self.venues)}\n")
             venue, host = owners[0], first
         body = (await request.read()).decode(errors="replace")
-        return venue, Question(request.method, host, "/" + "/".join(rest), query, body, request.headers)
+        path = "/" + "/".join(rest)
+        return venue, Question(request.method, host, path, query, body, request.headers, request.remote or "")
 
     async def _converse(self, request: web.Request, venue: Dialect, question: Question) -> web.StreamResponse:
         line = Line()

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 import orjson
 
+from .accounts import LOOPBACK
 from .exchange import Exchange
 from .faults import Fault
 from .market import Market
@@ -21,7 +22,9 @@ _BEHIND = 10_000  # messages that a client may leave unread before it is cut off
 
 @dataclass(frozen=True)
 class Question:
-    """As it came over the wire; `query` and `body` are not decoded, because signatures are made over them."""
+    """As it came over the wire; `query` and `body` are not decoded, because signatures are made over them. `address` is where
+    it came from.
+    """
 
     method: str
     host: str
@@ -29,6 +32,7 @@ class Question:
     query: str = ""
     body: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)
+    address: str = LOOPBACK
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 import math
 
+from demo.venue import funding, rights
 from demo.venue.market import Market
 from demo.venue.wire import Json
 
@@ -12,9 +13,6 @@ from .trading import MOST_PRICE, MOST_QUANTITY
 ORDER_TYPES = ("LIMIT", "MARKET", "STOP", "STOP_MARKET", "TAKE_PROFIT", "TAKE_PROFIT_MARKET")
 
 _DEPTHS = (5, 10, 20, 50, 100, 500, 1000)
-_FUNDED = 8 * 3600  # seconds
-_INTEREST_RATE = 0.0001  # of a funding interval
-_CLAMP = 0.0005
 _PERPETUAL = 4_133_404_800_000  # the delivery date of what is never delivered
 
 
@@ -139,27 +137,23 @@ def _price_ticker(call: Call) -> Json:
     return _listed(call, told)
 
 
-def funding_rate(market: Market, at: float) -> float:
-    """F = P + clamp(I - P, -0.05 %, 0.05 %) of an interval of eight hours, by the premium at that time."""
-    premium = market.mark(at) / market.index(at) - 1
-    return premium + min(_CLAMP, max(-_CLAMP, _INTEREST_RATE - premium))
-
-
 def _premium_index(call: Call) -> Json:
     return _listed(call, [premium(market, call.exchange.clock(), call.stamp) for market in call.markets()])
 
 
 def premium(market: Market, at: float, stamp: int) -> Fields:
-    """Mark price, index and funding at the true time `at`; `stamp` is the venue's, in ms."""
+    """Mark price, index and funding at the true time `at`; `stamp` is the venue's, in ms. What is called the last rate is that
+    which is settled next, as it stands now: only the history has those that were.
+    """
     index = _price(market, market.index(at))
     return {
         "symbol": wire(market),
         "markPrice": _price(market, market.mark(at)),
         "indexPrice": index,
         "estimatedSettlePrice": index,
-        "lastFundingRate": f"{funding_rate(market, at - at % _FUNDED):.8f}",
-        "interestRate": f"{_INTEREST_RATE:.8f}",
-        "nextFundingTime": (math.floor(at / _FUNDED) + 1) * _FUNDED * 1000,
+        "lastFundingRate": f"{funding.rate(market, at):.8f}",
+        "interestRate": f"{funding.INTEREST:.8f}",
+        "nextFundingTime": (funding.settled(market, at) + funding.interval(market)) * 1000,
         "time": stamp,
     }
 
@@ -173,21 +167,32 @@ def _funding_rates(call: Call) -> Json:
     now = call.exchange.clock()
     limit, end = call.limit(100, 1000), (call.integer("endTime") or round(now * 1000)) / 1000
     start = (call.integer("startTime") or 0) / 1000
-    last = math.floor(min(end, now) / _FUNDED)
-    times = [each * _FUNDED for each in range(max(math.ceil(start / _FUNDED), last - limit + 1), last + 1)]
-    return [_funded(market, at) for market in call.markets() for at in times]
+    return [_funded(market, at) for market in call.markets() for at in _times(market, start, min(end, now), limit)]
+
+
+def _times(market: Market, start: float, end: float, limit: int) -> list[int]:
+    """When it was settled between, in Unix seconds."""
+    length = funding.interval(market)
+    last = math.floor(end / length)
+    return [each * length for each in range(max(math.ceil(start / length), last - limit + 1), last + 1)]
 
 
 def _funded(market: Market, at: float) -> Fields:
-    rate = f"{funding_rate(market, at):.8f}"
+    rate = f"{funding.rate(market, at):.8f}"
     mark = _price(market, market.mark(at))
     return {"symbol": wire(market), "fundingTime": round(at * 1000), "fundingRate": rate, "markPrice": mark}
 
 
+_ADJUSTED = ("BTC", "ETH")  # contracts with limits or an interval of their own; others are not listed
+
+
 def _funding_info(call: Call) -> Json:
-    limits = {"adjustedFundingRateCap": "0.02000000", "adjustedFundingRateFloor": "-0.02000000"}
-    info = {**limits, "fundingIntervalHours": _FUNDED // 3600, "disclaimer": False}
-    return [{"symbol": wire(market), **info} for market in call.segment.listed()]
+    limits = {"adjustedFundingRateCap": "0.02000000", "adjustedFundingRateFloor": "-0.02000000", "disclaimer": False}
+    return [
+        {"symbol": wire(market), **limits, "fundingIntervalHours": funding.interval(market) // 3600}
+        for market in call.segment.listed()
+        if market.listing.base in _ADJUSTED
+    ]
 
 
 def _open_interest(call: Call) -> Json:
@@ -227,12 +232,23 @@ def _none(_call: Call) -> Json:
     return []
 
 
+def _nothing_held(call: Call) -> Json:
+    trades = rights.trades(call.exchange, call.signer)
+    rights_of = {"canTrade": trades, "canDeposit": True, "canWithdraw": rights.withdraws(call.exchange, call.signer)}
+    return {"feeTier": 0, **rights_of, "updateTime": 0, "assets": [], "positions": []}
+
+
 COIN_MARGINED: Routes = {
     ("GET", "/dapi/v1/ping"): Endpoint(_nothing),
     ("GET", "/dapi/v1/time"): Endpoint(_time),
     ("GET", "/dapi/v1/exchangeInfo"): Endpoint(_no_symbols),
     ("GET", "/dapi/v1/openOrders"): Endpoint(_none, several(1, 40), signed=True),
     ("GET", "/dapi/v1/openAlgoOrders"): Endpoint(_none, several(1, 40), signed=True),
+    ("GET", "/dapi/v1/account"): Endpoint(_nothing_held, 5, signed=True),
+    ("GET", "/dapi/v1/balance"): Endpoint(_none, 1, signed=True),
     ("GET", "/dapi/v1/positionRisk"): Endpoint(_none, 1, signed=True),
+    ("GET", "/dapi/v1/forceOrders"): Endpoint(_none, several(20, 50), signed=True),
+    ("GET", "/dapi/v1/adlQuantile"): Endpoint(_none, 5, signed=True),
+    ("GET", "/dapi/v1/premiumIndex"): Endpoint(_none, 10),
     ("GET", "/dapi/v2/leverageBracket"): Endpoint(_none, 1, signed=True),
 }

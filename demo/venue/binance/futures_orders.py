@@ -1,18 +1,18 @@
-"""Binance USD-M futures over HTTP: wallet, positions and orders. Conditional orders are algo orders, apart from the plain ones:
-what cancels or lists the ones leaves the others alone.
+"""Binance USD-M futures over HTTP: orders. Conditional ones are algo orders, apart from the plain ones: what cancels or lists
+the ones leaves the others alone.
 """
 
+from collections.abc import Iterable
 from decimal import Decimal
 
 from demo.venue.desk import Fill, RefusalError, Ticket
 from demo.venue.engine import Side
-from demo.venue.margin import LEVERAGE, MAINTENANCE, MarginMoney, Position
-from demo.venue.market import Market
+from demo.venue.positions import BOTH, LONG, SHORT, MarginMoney
 from demo.venue.wire import Json
 
 from .futures import numbers
 from .market_data import wire
-from .protocol import ApiError, Call, Endpoint, Fields, Routes, refused, several
+from .protocol import ApiError, Call, Endpoint, Fields, Routes, eight, refused, several
 from .trading import Kind, common, fill_fields, found, state, ticket
 
 _PLAIN = {kind.name: kind for kind in (Kind("LIMIT", priced=True), Kind("MARKET", priced=False))}
@@ -40,146 +40,21 @@ _MISSING = (-2013, "Order does not exist.")
 _DONE = {"code": 200, "msg": "The operation of cancel all open order is done."}
 
 
-def _money(call: Call) -> MarginMoney:
+def money_of(call: Call) -> MarginMoney:
     if not isinstance(money := call.segment.desk.money, MarginMoney):
         raise TypeError("futures have margin")
     return money
 
 
-def _eight(amount: Decimal) -> str:
-    return f"{amount:.8f}"
-
-
-def _held(call: Call) -> list[tuple[Market, Position]]:
-    money, markets = _money(call), [call.market()] if "symbol" in call.params else call.segment.markets.values()
-    return [(market, money.position(call.signer.name, market)) for market in markets]
-
-
-def _positions(call: Call) -> Json:
-    """Those that are open."""
-    return [_position(call, market, position) for market, position in _held(call) if position.lots]
-
-
-def _every_position(call: Call) -> Json:
-    """Also what is flat, as the older version has it."""
-    extra = {
-        "leverage": str(LEVERAGE),
-        "maxNotionalValue": "100000000",
-        "marginType": "cross",
-        "isAutoAddMargin": "false",
-    }
-    return [{**_position(call, market, position), **extra} for market, position in _held(call)]
-
-
-def _position(call: Call, market: Market, position: Position) -> Fields:
-    money, at, text = _money(call), call.exchange.clock(), numbers(market)
-    listing = market.listing
-    notional = money.notional(position, market, at)
-    initial = abs(notional) / LEVERAGE
-    entry = abs(position.cost / position.lots).scaleb(listing.lot_decimals) if position.lots else Decimal(0)
-    return {
-        "symbol": wire(market),
-        "positionSide": "BOTH",
-        "positionAmt": text.quantity(position.lots),
-        "entryPrice": _eight(entry),
-        "breakEvenPrice": _eight(entry),
-        "markPrice": f"{market.mark(at) * listing.price_unit:.8f}",
-        "unRealizedProfit": _eight(money.profit(call.signer.name, market, at)),
-        "liquidationPrice": _eight(money.liquidation(call.signer.name, market, call.segment.markets.values(), at)),
-        "isolatedMargin": "0",
-        "notional": _eight(notional),
-        "marginAsset": listing.settle,
-        "isolatedWallet": "0",
-        "initialMargin": _eight(initial),
-        "maintMargin": _eight(abs(notional) * MAINTENANCE),
-        "positionInitialMargin": _eight(initial),
-        "openOrderInitialMargin": "0",
-        "adl": 1,
-        "bidNotional": "0",
-        "askNotional": "0",
-        "updateTime": position.updated,
-    }
-
-
-def _account(call: Call) -> Json:
-    asset = _asset(call)
-    totals = {
-        "totalInitialMargin": asset["initialMargin"],
-        "totalMaintMargin": asset["maintMargin"],
-        "totalWalletBalance": asset["walletBalance"],
-        "totalUnrealizedProfit": asset["unrealizedProfit"],
-        "totalMarginBalance": asset["marginBalance"],
-        "totalPositionInitialMargin": asset["positionInitialMargin"],
-        "totalOpenOrderInitialMargin": asset["openOrderInitialMargin"],
-        "totalCrossWalletBalance": asset["crossWalletBalance"],
-        "totalCrossUnPnl": asset["crossUnPnl"],
-        "availableBalance": asset["availableBalance"],
-        "maxWithdrawAmount": asset["maxWithdrawAmount"],
-    }
-    positions = [{**each, "unrealizedProfit": each["unRealizedProfit"]} for each in _positions(call)]
-    rights = {"canTrade": call.signer.trades, "canDeposit": True, "canWithdraw": call.signer.withdraws, "feeTier": 0}
-    return {**rights, "multiAssetsMargin": False, **totals, "assets": [asset], "positions": positions}
-
-
-def _asset(call: Call) -> Fields:
-    money, name, at = _money(call), call.signer.name, call.exchange.clock()
-    held = _held(call)
-    profit = sum((money.profit(name, market, at) for market, _ in held), Decimal(0))
-    value = sum((abs(money.notional(position, market, at)) for market, position in held), Decimal(0))
-    wallet, ordered = money.wallets[name], sum(money.ordered(name), Decimal(0))
-    free = _eight(max(Decimal(0), money.available(name) + min(profit, Decimal(0))))
-    return {
-        "asset": "USDT",
-        "walletBalance": _eight(wallet),
-        "unrealizedProfit": _eight(profit),
-        "marginBalance": _eight(wallet + profit),
-        "maintMargin": _eight(value * MAINTENANCE),
-        "initialMargin": _eight(value / LEVERAGE + ordered),
-        "positionInitialMargin": _eight(value / LEVERAGE),
-        "openOrderInitialMargin": _eight(ordered),
-        "crossWalletBalance": _eight(wallet),
-        "crossUnPnl": _eight(profit),
-        "availableBalance": free,
-        "maxWithdrawAmount": free,
-        "marginAvailable": True,
-        "updateTime": call.stamp,
-    }
-
-
-def _balance(call: Call) -> Json:
-    asset = _asset(call)
-    kept = (
-        "asset",
-        "crossWalletBalance",
-        "crossUnPnl",
-        "availableBalance",
-        "maxWithdrawAmount",
-        "marginAvailable",
-        "updateTime",
-    )
-    return [{"accountAlias": "SgsR", "balance": asset["walletBalance"], **{name: asset[name] for name in kept}}]
-
-
-def _brackets(call: Call) -> Json:
-    bracket = {
-        "bracket": 1,
-        "initialLeverage": LEVERAGE,
-        "notionalCap": 100_000_000,
-        "notionalFloor": 0,
-        "maintMarginRatio": float(MAINTENANCE),
-        "cum": 0.0,
-    }
-    return [{"symbol": wire(market), "notionalCoef": 1.0, "brackets": [bracket]} for market in call.markets()]
-
-
-def _mode(_call: Call) -> Json:
-    return {"dualSidePosition": False}
+def mine_of(call: Call, tickets: Iterable[Ticket]) -> list[Ticket]:
+    return [each for each in tickets if each.account == call.signer.name]
 
 
 def _placed(call: Call, kinds: dict[str, Kind], *, client_id: str, stop: str) -> Ticket:
     if (kind := kinds.get(call.text("type"))) is None:
         raise ApiError(-1116, "Invalid orderType.")
     placed = ticket(call, kind, client_id=client_id, stop=stop)
+    _place_for(call, placed)
     try:
         call.segment.desk.place(placed)
     except RefusalError as error:
@@ -187,11 +62,25 @@ def _placed(call: Call, kinds: dict[str, Kind], *, client_id: str, stop: str) ->
     return placed
 
 
+def _place_for(call: Call, placed: Ticket) -> None:
+    """Which position it is for: in hedge mode that must be said, and says whether the order only reduces."""
+    side = call.params.get("positionSide", BOTH).upper()
+    if side not in money_of(call).sides(call.signer.name):
+        raise ApiError(-4061, "Order's position side does not match user's setting.")
+    if side != BOTH and "reduceOnly" in call.params:
+        raise ApiError(-1106, "Parameter 'reduceonly' sent when not required.")
+    placed.position = side
+    if (side, placed.order.side) in ((LONG, Side.SELL), (SHORT, Side.BUY)):
+        placed.order.reduce_only = True
+    elif side != BOTH and placed.closes:
+        raise ApiError(-4509, "Time in Force (TIF) GTE can only be used with open positions.")
+
+
 def _place(call: Call) -> Json:
-    return _order(_placed(call, _PLAIN, client_id="newClientOrderId", stop="stopPrice"))
+    return order(_placed(call, _PLAIN, client_id="newClientOrderId", stop="stopPrice"))
 
 
-def _order(each: Ticket) -> Fields:
+def order(each: Ticket) -> Fields:
     text, listing = numbers(each.market), each.market.listing
     filled = each.order.filled
     average = Decimal(each.turnover).scaleb(-listing.price_decimals) / filled if filled else Decimal(0)
@@ -199,10 +88,10 @@ def _order(each: Ticket) -> Fields:
         **common(each, text),
         "cumQty": text.quantity(filled),
         "cumQuote": text.turnover(each.turnover),
-        "avgPrice": f"{average:.8f}",
-        "reduceOnly": each.order.reduce_only,
+        "avgPrice": eight(average),
+        "reduceOnly": each.order.reduce_only and each.position == BOTH,
         "closePosition": False,
-        "positionSide": "BOTH",
+        "positionSide": each.position,
         "stopPrice": text.price(each.stop),
         "workingType": "CONTRACT_PRICE",
         "priceProtect": False,
@@ -219,7 +108,7 @@ def _query(call: Call) -> Json:
     each = found(call, order_id="orderId", client_id="origClientOrderId", missing=_MISSING)
     if each.waiting:
         raise ApiError(*_MISSING)
-    return _order(each)
+    return order(each)
 
 
 def _cancel(call: Call) -> Json:
@@ -227,7 +116,7 @@ def _cancel(call: Call) -> Json:
     if each.waiting:
         raise ApiError(*_UNKNOWN)
     call.segment.desk.cancel(each, call.stamp)
-    return _order(each)
+    return order(each)
 
 
 def _standing(call: Call, *, waiting: bool) -> list[Ticket]:
@@ -236,7 +125,7 @@ def _standing(call: Call, *, waiting: bool) -> list[Ticket]:
 
 
 def _open(call: Call) -> Json:
-    return [_order(each) for each in _standing(call, waiting=False)]
+    return [order(each) for each in _standing(call, waiting=False)]
 
 
 def _cancel_all(call: Call) -> Json:
@@ -247,7 +136,7 @@ def _cancel_all(call: Call) -> Json:
 
 def _all(call: Call) -> Json:
     mine = [each for each in call.segment.desk.of(call.signer.name, call.market()) if not each.waiting]
-    return [_order(each) for each in mine[-call.limit(500, 1000) :]]
+    return [order(each) for each in mine[-call.limit(500, 1000) :]]
 
 
 def _place_algo(call: Call) -> Json:
@@ -266,7 +155,7 @@ def _algo(each: Ticket) -> Fields:
         "orderType": each.kind,
         "symbol": wire(each.market),
         "side": order.side.name,
-        "positionSide": "BOTH",
+        "positionSide": each.position,
         "timeInForce": order.time_in_force.value,
         "quantity": text.quantity(0 if each.closes and each.waiting else order.quantity),
         "algoStatus": "FINISHED" if sent else state(each),
@@ -279,7 +168,7 @@ def _algo(each: Ticket) -> Fields:
         "priceMatch": "NONE",
         "closePosition": each.closes,
         "priceProtect": False,
-        "reduceOnly": order.reduce_only,
+        "reduceOnly": order.reduce_only and each.position == BOTH,
         "createTime": each.placed,
         "updateTime": each.updated,
         "triggerTime": each.updated if sent else 0,
@@ -334,26 +223,18 @@ def _my_trade(call: Call, each: Ticket, fill: Fill) -> Fields:
         "orderId": each.order.id,
         "side": each.order.side.name,
         **fill_fields(fill, numbers(each.market)),
-        "realizedPnl": _eight(fill.profit),
-        "quoteQty": _eight(quote),
-        "commission": _eight(quote * _money(call).fee),
+        "realizedPnl": eight(fill.profit),
+        "quoteQty": eight(quote),
+        "commission": eight(money_of(call).commission(fill, quote)),
         "commissionAsset": listing.settle,
         "time": fill.at,
-        "positionSide": "BOTH",
+        "positionSide": each.position,
         "buyer": each.order.side is Side.BUY,
         "maker": fill.maker,
     }
 
 
 SIGNED: Routes = {
-    ("GET", "/fapi/v2/account"): Endpoint(_account, 5, signed=True),
-    ("GET", "/fapi/v3/account"): Endpoint(_account, 5, signed=True),
-    ("GET", "/fapi/v2/balance"): Endpoint(_balance, 5, signed=True),
-    ("GET", "/fapi/v3/balance"): Endpoint(_balance, 5, signed=True),
-    ("GET", "/fapi/v2/positionRisk"): Endpoint(_every_position, 5, signed=True),
-    ("GET", "/fapi/v3/positionRisk"): Endpoint(_positions, 5, signed=True),
-    ("GET", "/fapi/v1/leverageBracket"): Endpoint(_brackets, 1, signed=True),
-    ("GET", "/fapi/v1/positionSide/dual"): Endpoint(_mode, 30, signed=True),
     ("POST", "/fapi/v1/order"): Endpoint(_place, 0, signed=True, trade=True),
     ("DELETE", "/fapi/v1/order"): Endpoint(_cancel, 1, signed=True, trade=True),
     ("GET", "/fapi/v1/order"): Endpoint(_query, 1, signed=True),

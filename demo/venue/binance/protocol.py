@@ -6,11 +6,13 @@ import json
 import urllib.parse
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
 from typing import Any, NoReturn
 
-from demo.venue.desk import Account, RefusalError
+from demo.venue import rights
+from demo.venue.accounts import Account
+from demo.venue.desk import RefusalError
 from demo.venue.exchange import Exchange, Segment
-from demo.venue.faults import Fault
 from demo.venue.limits import BannedError, TooManyRequestsError
 from demo.venue.market import Market
 from demo.venue.wire import Answer, Json, Question
@@ -36,6 +38,7 @@ _REFUSED = {
     "duplicate": (-2010, "Duplicate order sent."),
     "immediately_triggers": (-2010, "Stop price would trigger immediately."),
     "would_take": (-2010, "Order would immediately match and take."),
+    "leverage": (-2027, "Exceeded the maximum allowable position at current leverage."),
     "halted": (-1013, "Market is closed."),
     "unknown": (-2011, "Unknown order sent."),
     "stuck": (-2011, "Order was not canceled due to cancel restrictions."),
@@ -81,6 +84,23 @@ class Call:
             raise ApiError(-1100, f"Illegal characters found in parameter '{name}'; legal range is '^[0-9]{{1,20}}$'.")
         return int(text)
 
+    def amount(self, name: str) -> Decimal:
+        """A number above 0."""
+        try:
+            amount = Decimal(self.text(name))
+        except InvalidOperation:
+            amount = Decimal(0)
+        if not amount.is_finite() or amount <= 0:
+            raise ApiError(-1102, f"Mandatory parameter '{name}' was not sent, was empty/null, or malformed.")
+        return amount
+
+    def between(self, longest: int) -> tuple[int, int]:
+        """`startTime` and `endTime` in ms; without a start the `longest` before the end, without an end now."""
+        end = self.integer("endTime")
+        last = self.stamp if end is None else end
+        start = self.integer("startTime")
+        return (last - longest if start is None else start), last
+
     def limit(self, default: int, most: int) -> int:
         return min(most, max(1, self.integer("limit") or default))
 
@@ -116,12 +136,15 @@ Weight = Callable[[Mapping[str, str]], int]
 
 @dataclass(frozen=True)
 class Endpoint:
-    """`weight` by the parameters. TRADE endpoints need a key that may trade, signed ones any key."""
+    """`weight` by the parameters. TRADE endpoints need a key that may trade, signed ones any key, and those that are `keyed`
+    a key but no signature.
+    """
 
     handle: Callable[[Call], Json]
     weight: Weight | int = 1
     signed: bool = False
     trade: bool = False
+    keyed: bool = False
 
     def cost(self, params: Mapping[str, str]) -> int:
         return self.weight if isinstance(self.weight, int) else self.weight(params)
@@ -141,7 +164,7 @@ def answer(exchange: Exchange, route: Route, question: Question) -> Answer:
     params = dict(urllib.parse.parse_qsl(question.query) + urllib.parse.parse_qsl(question.body))
     try:
         _count(exchange, route, params)
-        account = _admitted(exchange, question, params, route.endpoint) if route.endpoint.signed else None
+        account = _admitted(exchange, question, params, route.endpoint)
         told = Answer.json(route.endpoint.handle(Call(exchange, route.segment, params, account)))
     except ApiError as error:
         told = error.answer
@@ -158,9 +181,10 @@ def _count(exchange: Exchange, route: Route, params: Mapping[str, str]) -> None:
     except BannedError as error:
         banned(error.until, error.retry_after)
     except TooManyRequestsError as error:
+        window = "SECOND" if limiter.window == 1 else "MINUTE"
         raise ApiError(
             -1003,
-            f"Too much request weight used; current limit is {limiter.limit} request weight per 1 MINUTE. Please use "
+            f"Too much request weight used; current limit is {limiter.limit} request weight per 1 {window}. Please use "
             "WebSocket Streams for live updates to avoid polling the API.",
             429,
             {"Retry-After": str(error.retry_after)},
@@ -178,21 +202,37 @@ def banned(until: float, retry_after: int) -> NoReturn:
     )
 
 
-def _admitted(exchange: Exchange, question: Question, params: Mapping[str, str], endpoint: Endpoint) -> Account:
-    """Whose key it is, if the request is fresh, signed by that key, and the key may do it."""
+def _admitted(exchange: Exchange, question: Question, params: Mapping[str, str], endpoint: Endpoint) -> Account | None:
+    """Whose key it is, if the request is fresh, signed by that key, and the key may do it; None where none is needed."""
+    if not endpoint.signed and not endpoint.keyed:
+        return None
     key = question.headers.get("X-MBX-APIKEY", "")
     if len(key) != _KEY_LENGTH:
         raise ApiError(-2014, "API-key format invalid.", 401)
-    _fresh(params, exchange.stamp())
-    account = exchange.accounts.get(key)
-    if account is None or (endpoint.trade and not account.trades) or exchange.on(Fault.KEY_REFUSED):
-        raise ApiError(-2015, "Invalid API-key, IP, or permissions for action.", 401)
-    if not hmac.compare_digest(_signature(question, account.secret), params.get("signature", "").encode()):
+    if endpoint.signed:
+        fresh(params, exchange.stamp())
+    account = permitted(exchange, key, question, trade=endpoint.trade)
+    if endpoint.signed and not hmac.compare_digest(
+        _signature(question, account.secret), params.get("signature", "").encode()
+    ):
         raise ApiError(-1022, "Signature for this request is not valid.")
     return account
 
 
-def _fresh(params: Mapping[str, str], now: int) -> None:
+def permitted(exchange: Exchange, key: str, question: Question, *, trade: bool = False) -> Account:
+    """Whose key it is, if it may be used from there and for that."""
+    account = exchange.accounts.get(key)
+    if (
+        account is None
+        or not rights.accepted(exchange, account, question.address)
+        or (trade and not rights.trades(exchange, account))
+        or rights.denied(exchange, account, question.path)
+    ):
+        raise ApiError(-2015, "Invalid API-key, IP, or permissions for action.", 401)
+    return account
+
+
+def fresh(params: Mapping[str, str], now: int) -> None:
     for name in ("signature", "timestamp"):
         if not params.get(name):
             raise ApiError(-1102, f"Mandatory parameter '{name}' was not sent, was empty/null, or malformed.")
@@ -215,6 +255,11 @@ def _signature(question: Question, secret: str) -> bytes:
         for text in (question.query, question.body)
     )
     return hmac.new(secret.encode(), signed.encode(), hashlib.sha256).hexdigest().encode()
+
+
+def eight(amount: Decimal) -> str:
+    """An amount of an asset as text."""
+    return f"{amount:.8f}"
 
 
 def several(one: int, many: int) -> Weight:

@@ -2,12 +2,13 @@
 
 from decimal import Decimal
 
+from demo.venue import rights
 from demo.venue.desk import Fill, SpotMoney, Ticket
 from demo.venue.engine import Side
 from demo.venue.wire import Json
 
 from .market_data import wire
-from .protocol import ApiError, Call, Endpoint, Fields, Routes, several
+from .protocol import ApiError, Call, Endpoint, Fields, Routes, eight, several
 from .spot import numbers
 from .trading import Kind, common, fill_fields, found, ticket
 
@@ -33,23 +34,21 @@ def balances(call: Call) -> list[Fields]:
     if not isinstance(money, SpotMoney):
         raise TypeError("spot has balances")
     mine = money.balances.get(call.signer.name, {})
-    return [{"asset": asset, "free": _eight(each.free), "locked": _eight(each.locked)} for asset, each in mine.items()]
-
-
-def _eight(amount: Decimal) -> str:
-    return f"{amount:.8f}"
+    if call.params.get("omitZeroBalances", "").lower() == "true":
+        mine = {asset: each for asset, each in mine.items() if each.free or each.locked}
+    return [{"asset": asset, "free": eight(each.free), "locked": eight(each.locked)} for asset, each in mine.items()]
 
 
 def _account(call: Call) -> Json:
-    fee = _eight(SpotMoney.fee)
+    fee = eight(SpotMoney.fee)
     return {
         "makerCommission": 10,
         "takerCommission": 10,
         "buyerCommission": 0,
         "sellerCommission": 0,
-        "commissionRates": {"maker": fee, "taker": fee, "buyer": _eight(Decimal(0)), "seller": _eight(Decimal(0))},
-        "canTrade": call.signer.trades,
-        "canWithdraw": call.signer.withdraws,
+        "commissionRates": {"maker": fee, "taker": fee, "buyer": eight(Decimal(0)), "seller": eight(Decimal(0))},
+        "canTrade": rights.trades(call.exchange, call.signer),
+        "canWithdraw": rights.withdraws(call.exchange, call.signer),
         "canDeposit": True,
         "brokered": False,
         "requireSelfTradePrevention": False,
@@ -89,16 +88,16 @@ def _order(each: Ticket) -> Fields:
 
 
 def _filled(each: Ticket, fill: Fill) -> Fields:
-    return {**fill_fields(fill, numbers(each.market)), **_commission(each, fill), "tradeId": fill.trade_id}
+    return {**fill_fields(fill, numbers(each.market)), **commission(each, fill), "tradeId": fill.trade_id}
 
 
-def _commission(each: Ticket, fill: Fill) -> Fields:
+def commission(each: Ticket, fill: Fill) -> Fields:
     """In the asset that was received."""
     listing, buys = each.market.listing, each.order.side is Side.BUY
     base = Decimal(fill.quantity).scaleb(-listing.lot_decimals)
     quote = Decimal(fill.price * fill.quantity).scaleb(-listing.lot_decimals - listing.price_decimals)
     paid = (base if buys else quote) * SpotMoney.fee
-    return {"commission": _eight(paid), "commissionAsset": listing.base if buys else listing.quote}
+    return {"commission": eight(paid), "commissionAsset": listing.base if buys else listing.quote}
 
 
 def _known(each: Ticket) -> Fields:
@@ -160,7 +159,7 @@ def _my_trade(each: Ticket, fill: Fill) -> Fields:
         **_NO_LIST,
         **fill_fields(fill, numbers(each.market)),
         "quoteQty": numbers(each.market).turnover(fill.price * fill.quantity),
-        **_commission(each, fill),
+        **commission(each, fill),
         "time": fill.at,
         "isBuyer": each.order.side is Side.BUY,
         "isMaker": fill.maker,

@@ -5,7 +5,7 @@ import secrets
 from dataclasses import dataclass
 from decimal import Decimal
 
-from demo.venue.desk import Fill, RefusalError, Ticket
+from demo.venue.desk import Event, Fill, RefusalError, Ticket
 from demo.venue.engine import Order, Side, State, TimeInForce
 from demo.venue.market import Market
 
@@ -140,6 +140,14 @@ def state(ticket: Ticket) -> str:
     """An order that expired is told as such whether or not some of it traded."""
     known = {State.REJECTED: State.EXPIRED}
     return known.get(ticket.order.state, ticket.order.state).value
+
+
+def status(event: Event) -> str:
+    """Of the order as it is right after the event."""
+    if event.kind == "TRADE":
+        filled = sum(fill.quantity for fill in event.ticket.fills)
+        return "FILLED" if filled == event.ticket.order.quantity else "PARTIALLY_FILLED"
+    return "NEW" if event.kind == "NEW" else state(event.ticket)
 
 
 def common(ticket: Ticket, text: Numbers) -> Fields:

@@ -1,4 +1,4 @@
-"""Kraken's private endpoints: keys, nonces, signatures, balances and orders, plain ones and those that wait, all in one list."""
+"""Kraken's private endpoints: keys, nonces, signatures, orders, plain ones and those that wait, all in one list."""
 
 import base64
 import binascii
@@ -11,14 +11,16 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from demo.venue.desk import Account, RefusalError, SpotMoney, Ticket
+from demo.venue import rights
+from demo.venue.accounts import Account
+from demo.venue.desk import Fill, RefusalError, SpotMoney, Ticket, amounts
 from demo.venue.engine import Order, Side, State, TimeInForce
 from demo.venue.exchange import Exchange
-from demo.venue.faults import Fault
 from demo.venue.market import Market
 from demo.venue.wire import Json, Question
 
 from . import names
+from .funds import FUNDS
 from .rest import ApiError, Call
 
 PREFIX = "/0/private/"
@@ -28,6 +30,7 @@ CHANGES = frozenset({"AddOrder", "CancelOrder", "CancelAll", "CancelOrderBatch"}
 
 _MOST_CANCELLED = 50  # orders of a request
 _MOST_QUERIED = 50
+_FILLS = 50  # of a page
 _NUMBER = re.compile("[0-9]{1,20}([.][0-9]{1,10})?")
 _SIDES = {"buy": Side.BUY, "sell": Side.SELL}
 _WAITING = {"stop-loss": False, "stop-loss-limit": True, "take-profit": False, "take-profit-limit": True}
@@ -66,7 +69,9 @@ class Keys:
         key = question.headers.get("API-Key", "")
         if (account := self.exchange.accounts.get(key)) is None:
             raise ApiError("EAPI:Invalid key")
-        if self.exchange.on(Fault.KEY_REFUSED):
+        if rights.expired(self.exchange, account):
+            raise ApiError("EAPI:Invalid key")
+        if not rights.accepted(self.exchange, account, question.address):
             raise ApiError("EGeneral:Permission denied")
         if not hmac.compare_digest(_signature(question, given, account.secret), question.headers.get("API-Sign", "")):
             raise ApiError("EAPI:Invalid signature")
@@ -74,7 +79,8 @@ class Keys:
         if nonce <= self._nonces.get(key, -1):
             raise ApiError("EAPI:Invalid nonce")
         self._nonces[key] = nonce
-        if question.path.removeprefix(PREFIX) in CHANGES and not account.trades:
+        changes = question.path.removeprefix(PREFIX) in CHANGES
+        if (changes and not account.trades) or rights.denied(self.exchange, account, question.path):
             raise ApiError("EGeneral:Permission denied")
         return account
 
@@ -115,16 +121,6 @@ def number_of(text: str) -> int | None:
 
 
 # --- endpoints -------------------------------------------------------------------------------------------------------
-
-
-def _balances(call: Call) -> Json:
-    money = call.segment.desk.money
-    if not isinstance(money, SpotMoney):
-        raise TypeError("spot has balances")
-    return {
-        names.asset(asset): {"balance": f"{each.free + each.locked:.10f}", "hold_trade": f"{each.locked:.10f}"}
-        for asset, each in money.balances[call.signer.name].items()
-    }
 
 
 def _open(call: Call) -> Json:
@@ -259,6 +255,50 @@ def _standing(call: Call) -> dict[str, Ticket]:
     return {text_id(each.order.id): each for each in call.segment.desk.open_of(call.signer.name)}
 
 
+def _fills(call: Call) -> Json:
+    """The latest first, a page of them; nothing is bought on margin, so that there are none of positions."""
+    start, end = (_number(call, name) if name in call.params else None for name in ("start", "end"))
+    found = [
+        (each, fill)
+        for market in _all(call)
+        for each in market
+        for fill in each.fills
+        if (start is None or fill.at / 1000 > start) and (end is None or fill.at / 1000 <= end)
+    ]
+    if call.params.get("type", "all") not in ("all", "no position"):
+        found = []
+    found.sort(key=lambda pair: pair[1].at, reverse=True)
+    skipped = int(_number(call, "ofs")) if "ofs" in call.params else 0
+    page = found[skipped : skipped + _FILLS]
+    return {"trades": {_trade_id(*pair): _trade(*pair) for pair in page}, "count": len(found)}
+
+
+def _trade_id(each: Ticket, fill: Fill) -> str:
+    return text_id(each.order.id * 2**12 + fill.trade_id % 2**12).replace("O", "T", 1)
+
+
+def _trade(each: Ticket, fill: Fill) -> Json:
+    base, quote = amounts(each.market, fill)
+    return {
+        "ordertxid": text_id(each.order.id),
+        "postxid": "TKH2SE-M7IF5-CFI7LT",
+        "pair": names.pair(each.market),
+        "aclass": "forex",
+        "time": fill.at / 1000,
+        "type": each.order.side.name.lower(),
+        "ordertype": each.kind,
+        "price": names.price(each.market, fill.price),
+        "cost": f"{quote:.5f}",
+        "fee": f"{quote * SpotMoney.fee:.5f}",
+        "vol": f"{base:.8f}",
+        "margin": "0.00000",
+        "leverage": "0",
+        "misc": "",
+        "trade_id": fill.trade_id,
+        "maker": fill.maker,
+    }
+
+
 def _named(call: Call, key: str, most: int) -> list[str]:
     found = [name for name in call.params.get(key, "").split(",") if name]
     if not found or len(found) > most or any(number_of(name) is None for name in found):
@@ -267,9 +307,10 @@ def _named(call: Call, key: str, most: int) -> list[str]:
 
 
 PRIVATE: Mapping[str, Callable[[Call], Json]] = {
-    "BalanceEx": _balances,
+    **FUNDS,
     "OpenOrders": _open,
     "QueryOrders": _query,
+    "TradesHistory": _fills,
     "AddOrder": _add,
     "CancelOrder": _cancel,
     "CancelOrderBatch": _cancel_batch,

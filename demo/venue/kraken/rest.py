@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 
+from demo.venue.accounts import Account
 from demo.venue.assets import DOLLARS
-from demo.venue.desk import Account
 from demo.venue.engine import Side
 from demo.venue.exchange import Exchange, Segment
 from demo.venue.faults import Fault

@@ -3,11 +3,13 @@
 from dataclasses import replace
 from decimal import Decimal
 
+from demo.venue.accounts import LOOPBACK, Account, Opening
 from demo.venue.assets import listing, listings
-from demo.venue.desk import Account, Desk, SpotMoney
+from demo.venue.desk import Desk, SpotMoney
 from demo.venue.exchange import Clock, Exchange, Segment, open_markets
 from demo.venue.flow import Habits, Reference
 from demo.venue.limits import Limiter
+from demo.venue.transfers import Transfers
 from demo.venue.wire import Answer, Line, Question, Talk
 
 from . import private, rest
@@ -18,6 +20,9 @@ ACCOUNTS = (
     Account("reader", "demo" + "L" * 52, "dmVudWUtcmVhZGVyLWtyYWtlbg==", trades=False),
 )
 """For the demo and tests alone: keys of no real venue. The secrets sign, as a real one's would."""
+
+IDLE = Account("idle", "demo" + "I" * 52, "dmVudWUtaWRsZS1rcmFrZW4=", trades=False, addresses=(LOOPBACK,))
+"""Of an account that has nothing; its key may be used from this machine alone."""
 
 OPENING = {"USD": Decimal(1_000_000), "USDT": Decimal(1_000_000), "BTC": Decimal(20), "ETH": Decimal(300)}
 """Balances that each account begins with."""
@@ -33,12 +38,22 @@ class Kraken:
 
     hosts = frozenset({"api.kraken.com", _STREAMS})
 
-    def __init__(self, name: str, clock: Clock, *, seed: int, symbols: int, habits: Habits) -> None:
+    def __init__(
+        self,
+        name: str,
+        clock: Clock,
+        *,
+        seed: int,
+        symbols: int,
+        habits: Habits,
+        opening: Opening,  # noqa: ARG002 - there are no contracts
+    ) -> None:
         pairs = {each.name: each for each in (*listings(symbols, _QUOTES), *_DOLLARS)}
         markets = open_markets(pairs, Reference(seed), habits, f"{seed}/{name}", clock())
-        money = SpotMoney(dict.fromkeys((account.name for account in ACCOUNTS), OPENING))
+        money = SpotMoney({**dict.fromkeys((account.name for account in ACCOUNTS), OPENING), IDLE.name: {}})
         self._segment = Segment(markets, Desk(money), Limiter(_CALLS))
-        self.exchange = Exchange(name, {"spot": self._segment}, {each.api_key: each for each in ACCOUNTS}, clock)
+        keys = {each.api_key: each for each in (*ACCOUNTS, IDLE)}
+        self.exchange = Exchange(name, {"spot": self._segment}, keys, clock, Transfers(money))
         self._keys = private.Keys(self.exchange)
         self._broadcast = Broadcast(self.exchange, self._segment)
 

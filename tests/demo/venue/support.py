@@ -10,7 +10,7 @@ from typing import Any
 import aiohttp
 
 from demo.until import until
-from demo.venue.binance.venue import ACCOUNTS
+from demo.venue.binance.venue import ACCOUNTS, VIEWER
 from demo.venue.build import build
 from demo.venue.flow import Habits
 from demo.venue.server import Server
@@ -21,6 +21,10 @@ DEADLINE = 30.0
 Client = Callable[..., Awaitable[Any]]
 
 TRADER, READER = ({"apiKey": account.api_key, "secret": account.secret} for account in ACCOUNTS)
+
+
+VIEWING = {"apiKey": VIEWER.api_key, "secret": VIEWER.secret}
+"""The trader's account, seen with a key that only reads."""
 
 
 def rewritten(urls: Any, base: str) -> Any:

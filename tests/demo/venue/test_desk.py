@@ -5,15 +5,14 @@ from decimal import Decimal
 from typing import NamedTuple
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from demo.venue.assets import listing, perpetuals
+from demo.venue.assets import listing
 from demo.venue.desk import Desk, RefusalError, SpotMoney, Ticket
 from demo.venue.engine import Order, Side, State, TimeInForce
 from demo.venue.flow import Habits, Reference
-from demo.venue.margin import LEVERAGE, MarginMoney, Position
 from demo.venue.market import STEP, Market
 
 BEGAN = 1_700_000_000.0
@@ -119,69 +118,6 @@ class Trading(RuleBasedStateMachine):
 
 TestTrading = Trading.TestCase
 TestTrading.settings = settings(deadline=None, max_examples=40, stateful_step_count=25)
-
-
-FILLS = st.lists(st.tuples(st.integers(-50, 50).filter(bool), st.integers(1, 1000)), max_size=30)
-
-
-@given(FILLS)
-def test_profit_and_cost_of_a_position_are_the_cash_that_was_paid(fills: list[tuple[int, int]]) -> None:
-    position, realized = Position(), Decimal(0)
-    for lots, price in fills:
-        realized += position.add(lots, Decimal(price))
-    paid = sum(lots * price for lots, price in fills)
-    assert float(position.cost - realized) == pytest.approx(paid, abs=1e-6)
-    assert position.lots == sum(lots for lots, _ in fills)
-    assert position.lots or float(position.cost) == pytest.approx(0, abs=1e-6)
-
-
-@given(FILLS.filter(bool))
-def test_what_is_open_has_a_cost_of_its_sign(fills: list[tuple[int, int]]) -> None:
-    position = Position()
-    for lots, price in fills:
-        position.add(lots, Decimal(price))
-    assert position.lots * position.cost >= 0
-
-
-def contract() -> tuple[Market, MarginMoney]:
-    market = Market(perpetuals(1)[0], Reference(7), Habits(levels=10), "7", BEGAN)
-    return market, MarginMoney({"desk": Decimal(10_000)})
-
-
-def ticket(market: Market, side: Side, quantity: int, *, reduce_only: bool = False) -> Ticket:
-    order = Order(next(market.ids), side, market.last, quantity, reduce_only=reduce_only, owner="desk")
-    return Ticket("desk", market, order, "c", "LIMIT", 1)
-
-
-def test_margin_is_a_share_of_the_turnover_and_comes_back() -> None:
-    market, money = contract()
-    placed = ticket(market, Side.BUY, 10**5)
-    money.reserve(placed)
-    assert money.available("desk") == 10_000 - Decimal(market.last).scaleb(-1) / LEVERAGE
-    with pytest.raises(RefusalError, match="margin"):
-        money.reserve(ticket(market, Side.BUY, 10**6))
-    money.release(placed)
-    assert money.available("desk") == 10_000
-
-
-def test_a_reduce_only_order_is_no_larger_than_the_position() -> None:
-    market, money = contract()
-    money.position("desk", market).add(30, Decimal(1))
-    closing = ticket(market, Side.SELL, 50, reduce_only=True)
-    assert money.clip(closing)
-    assert (closing.order.quantity, closing.order.remaining) == (30, 30)
-    assert not money.clip(ticket(market, Side.BUY, 50, reduce_only=True))
-
-
-def test_at_the_liquidation_price_the_wallet_is_the_maintenance_margin() -> None:
-    market, money = contract()
-    lots, price = 10**6, Decimal(market.last).scaleb(-1)
-    money.position("desk", market).add(lots, price.scaleb(-5))
-    at = money.liquidation("desk", market, [market], BEGAN)
-    size = Decimal(lots).scaleb(-5)
-    equity = money.wallets["desk"] + size * (at - price)
-    assert 0 < at < price
-    assert equity == pytest.approx(Decimal("0.005") * size * at, abs=Decimal("0.01"))
 
 
 def test_a_closed_order_is_remembered_for_a_while() -> None:

@@ -282,10 +282,15 @@ async def test_a_fault_of_a_symbol_that_is_not_there_is_refused(server: Server) 
         server.venues["binance"].exchange.set(Fault.HALT, Scope(symbol="DOGE/USDT"))
 
 
-async def test_every_fault_can_be_set_together_with_all_others_and_cleared(server: Server, binance: Any) -> None:
+async def test_every_fault_can_be_set_together_with_all_others_and_cleared(
+    server: Server, binance: Any, client: Client
+) -> None:
     exchange = server.venues["binance"].exchange
+    trader = await client(**TRADER)
+    await trader.load_markets()
+    await trader.create_order("BTC/USDT:USDT", "market", "buy", 20)
     for fault in Fault:
-        exchange.set(fault, Scope())
+        exchange.set(fault, Scope(account="trader", call="account", ratio=0.5))
     for fault in Fault:
         exchange.clear(fault)
     book = await watched(lambda: binance.watch_order_book(SYMBOL), lambda book: len(book["bids"]) > 150)

@@ -29,6 +29,15 @@ def test_over_the_limit_it_says_when_to_come_back() -> None:
     limiter.spend(1, refused.value.until)
 
 
+def test_a_window_may_be_a_second() -> None:
+    limiter = Limiter(100, 1)
+    limiter.spend(100, NOON)
+    with pytest.raises(TooManyRequestsError) as refused:
+        limiter.spend(1, NOON + 0.5)
+    assert refused.value.until == NOON + 1
+    limiter.spend(100, NOON + 1)
+
+
 def exceed(limiter: Limiter, at: float) -> BannedError:
     with pytest.raises(BannedError) as banned:  # noqa: PT012 - it takes several
         while True:

@@ -10,7 +10,8 @@ from typing import Any
 import aiohttp
 import pytest
 
-from demo.venue.server import LOOPBACK, Server
+from demo.venue.accounts import LOOPBACK
+from demo.venue.server import Server
 from tests.demo.venue.support import DEADLINE, opened
 
 
