@@ -39,6 +39,8 @@ async def build(config: ExchangeConfig, page: Page) -> AsyncIterator[Plan]:
             config.dollar_like,
             config.bases,
             followed=lambda target: books[target].follows(target, order_book.STREAMS),
+            accounts=[target for source in sources for target in source.targets.per["accounts"]],
+            traded=[symbol for venue in config.venues if venue.accounts for symbol in venue.symbols.named],
         )
         yield Plan(tuple(made), derivation)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TypeVar
 
 from occ.job import Target
@@ -15,14 +15,24 @@ SYMBOL = ("venue", "symbol")
 ACCOUNT = ("venue", "account")
 
 METHODS = (
+    "fetch_balance",
     "fetch_currencies",
+    "fetch_deposits",
+    "fetch_funding_rate",
+    "fetch_funding_rate_history",
+    "fetch_my_liquidations",
+    "fetch_open_interest",
     "fetch_open_orders",
     "fetch_order_book",
+    "fetch_positions",
     "fetch_status",
     "fetch_ticker",
     "fetch_tickers",
     "fetch_time",
     "fetch_trades",
+    "fetch_transactions",
+    "fetch_transfers",
+    "fetch_withdrawals",
     "load_markets",
     "watch_order_book",
     "watch_trades",
@@ -114,10 +124,28 @@ BEST_ASK = Family(
     SYMBOL,
 )
 
+# --- what several checks tell of contracts ------------------------------------------------------------------------------
+
+FUNDING_RATE = Family(
+    "exchange_funding_rate_ratio",
+    Kind.GAUGE,
+    "Funding of the contract for one interval, as part of what is held: positive where longs pay, negative where shorts do. `last` "
+    "was settled last, `predicted` is the one that is settled next; a kind that the venue does not tell is absent.",
+    (*SYMBOL, "kind"),
+    unit="ratio",
+    values={"kind": ("last", "predicted")},
+    quiet=True,
+)
+
 
 def offered(readings: Mapping[Target, R | None]) -> list[tuple[Target, R]]:
     """The readings of what the venue offers."""
     return [(target, reading) for target, reading in readings.items() if reading is not None]
+
+
+def known(value: Callable[[R], float | None]) -> Callable[[R | None], float | None]:
+    """The value of a reading; None of what the venue does not offer."""
+    return lambda reading: None if reading is None else value(reading)
 
 
 REQUEST_FAMILIES = (REQUEST_DURATION, REQUESTS, THROTTLED, WS_RECONNECTS, WS_GAP)

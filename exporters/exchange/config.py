@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import logging
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
@@ -31,15 +30,11 @@ from occ.config import (
 from occ.errors import ConfigError, Problem
 from occ.job import Pace
 
-log = logging.getLogger(__name__)
-
-LONGEST_WAIT = 10.0
-"""Seconds for which a read may wait by default where it is made rarely: for its turn within the rate limit, and an answer."""
-
 ALL: Literal["all"] = "all"
 
 _SYMBOL = re.compile(r"[^\s/:]{1,32}/[^\s/:]{1,32}(:[^\s/:]{1,48})?")
 _ASSET = re.compile(r"[^\s/:]{1,32}")
+_ADDRESS = re.compile(r"\S{1,256}")
 
 
 # --- symbols and assets ----------------------------------------------------------------------------------------------
@@ -104,8 +99,20 @@ class PriceSource(Model):
 # --- venues ----------------------------------------------------------------------------------------------------------
 
 
+def _address(value: object) -> str:
+    if isinstance(value, int):
+        raise refuse("an address is a text: write it in quotes")
+    if isinstance(value, str) and _ADDRESS.fullmatch(value) and value.isprintable():
+        return value
+    raise refuse("expected an address, or ADDRESS:TAG, without blanks")
+
+
+Address = Annotated[str, PlainValidator(_address)]
+
+
 class Account(Model):
-    """A key of the desk at a venue, for reading alone, and where it may withdraw to.
+    """A key of the desk at a venue, for reading alone, and where money may be withdrawn to: ADDRESS, or ADDRESS:TAG where there is
+    a tag.
 
     `markets` are those where the account trades, which alone are asked for; all that the exchange has without any.
     """
@@ -115,7 +122,7 @@ class Account(Model):
     secret: SecretValue
     password: SecretValue | None = None
     markets: Annotated[tuple[Literal["spot", "linear", "inverse"], ...], unique()] = ()
-    withdraw_to: tuple[Annotated[str, Field(min_length=1, max_length=128)], ...] = ()
+    withdraw_to: Annotated[tuple[Address, ...], unique()] = ()
 
 
 class OptionsDesk(Model):
@@ -192,7 +199,7 @@ class Venue(Timing):
         least = 4 * config.scrape_interval if usual is None else usual
         return Pace(
             interval=chosen,
-            timeout=given.timeout or min(chosen, self.timeout or (LONGEST_WAIT if own else defaults.timeout)),
+            timeout=given.timeout or min(chosen, self.timeout or (given.longest_wait if own else defaults.timeout)),
             stale_after=given.stale_after or (least if usual and not own else max(3 * chosen, least)),
             silence=given.silence or self.silence or defaults.silence,
         )
@@ -215,6 +222,7 @@ class ExchangeConfig(ExporterConfig):
             (
                 *_unusable_prices(self),
                 *_priced_nowhere(self),
+                *_counted_twice(self),
                 *(
                     problem
                     for index, venue in enumerate(self.venues)
@@ -226,11 +234,6 @@ class ExchangeConfig(ExporterConfig):
                 ),
             )
         )
-        for index, venue in enumerate(self.venues):
-            if venue.options is not None:
-                log.warning("venues[%d].options: accepted, but not read yet", index)
-            if any(account.withdraw_to for account in venue.accounts):
-                log.warning("venues[%d].accounts: withdraw_to is accepted, but not read yet", index)
         return self
 
     @property
@@ -288,6 +291,17 @@ def _priced_nowhere(config: ExchangeConfig) -> Iterator[PydanticCustomError]:
     for index, venue in enumerate(config.venues):
         if venue.name in priced and venue.chosen("prices") is None:
             yield refuse("prices are taken from this venue: leave it on", "venues", index, "checks", "prices")
+
+
+def _counted_twice(config: ExchangeConfig) -> Iterator[PydanticCustomError]:
+    """An account under two names would be held twice: in the net delta, in what is counted of withdrawals and reductions."""
+    first: dict[object, str] = {}
+    for index, venue in enumerate(config.venues):
+        for number, account in enumerate(venue.accounts):
+            key, place = (venue.exchange, venue.base_url, account.api_key), f"venues[{index}].accounts[{number}]"
+            if (before := first.setdefault(key, place)) != place:
+                message = f"is the key of {before} as well: an account is to be configured once"
+                yield refuse(message, "venues", index, "accounts", number, "api_key")
 
 
 def _nothing_to_do(venue: Venue, index: int) -> Iterator[PydanticCustomError]:

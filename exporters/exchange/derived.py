@@ -1,19 +1,23 @@
-"""What only several readings together can say: a book that stands still while others move, and prices out of line."""
+"""What only several readings together can say: a book that stands still while others move, prices out of line, and what the desk
+holds of an asset over all its accounts.
+"""
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from statistics import median
 from typing import Any
 
 from exporters.exchange.columns import SYMBOL
-from exporters.exchange.reading import BookReading, PriceReading, TradesReading
+from exporters.exchange.reading import BalancesReading, BookReading, PositionsReading, PriceReading, TradesReading
 from exporters.exchange.symbols import base_of, kind_of, quote_of
 from occ.job import Aged, Target
 from occ.metrics import Family, Kind
-from occ.page import Column
+from occ.page import Column, Rows
 from occ.poller import Board
 
 GOES_ON_SECONDS = 2.0
@@ -46,8 +50,18 @@ STABLECOIN = Family(
     unit="ratio",
     quiet=True,
 )
+NET_DELTA = Family(
+    "exchange_net_delta_base",
+    Kind.GAUGE,
+    "What all accounts together hold of an asset, in its units: what belongs to them by their balances, debts negative, and their "
+    "positions in contracts and on margin, of the base and of what they are quoted in, short negative; aliases are one asset, and "
+    "dollar-like ones are none. Of contracts that are settled in the asset, the open profit counts as well. 0 where nothing is held of a configured symbol's base. Absent "
+    "unless the balances and positions of every account of this process are fresh.",
+    ("base",),
+    quiet=True,
+)
 
-DERIVED_FAMILIES = (FROZEN, DEVIATION, STABLECOIN)
+DERIVED_FAMILIES = (FROZEN, DEVIATION, STABLECOIN, NET_DELTA)
 
 Books = Mapping[Target, Aged[BookReading]]
 
@@ -91,10 +105,33 @@ def reference(mids: Mapping[str, Sequence[float]]) -> float | None:
     return median(median(of_venue) for of_venue in mids.values())
 
 
+def net_delta(
+    balances: Iterable[BalancesReading], positions: Iterable[PositionsReading], base: Callable[[str], str]
+) -> Mapping[str, float | None]:
+    """By asset what all balances and positions come to; None where that is not known of a position. `base` is the one name of
+    an asset.
+    """
+    found: dict[str, list[float | None]] = {}
+    for held in balances:
+        for (asset, kind), amount in held.amounts.items():
+            if kind == "total":
+                found.setdefault(base(asset), []).append(amount)
+    for opened in positions:
+        for asset, delta in opened.deltas.items():
+            found.setdefault(base(asset), []).append(delta)
+    return {asset: _sum(amounts) for asset, amounts in found.items()}
+
+
+def _sum(amounts: Sequence[float | None]) -> float | None:
+    known = [amount for amount in amounts if amount is not None]
+    return math.fsum(known) if len(known) == len(amounts) else None
+
+
 class Derivation:
     """Derives what several readings say. `books` are those of all venues, `bases` the names of assets with aliases.
 
-    `followed` tells of a book whether its stream is open just now, which a reading from before can not know.
+    `followed` tells of a book whether its stream is open just now, which a reading from before can not know. `accounts` are those
+    of all venues, and `traded` the symbols of theirs.
     """
 
     def __init__(
@@ -104,8 +141,13 @@ class Derivation:
         dollar_like: Sequence[str],
         bases: Mapping[str, str],
         followed: Callable[[Target], bool],
+        *,
+        accounts: Sequence[Target] = (),
+        traded: Iterable[str] = (),
     ) -> None:
         self._followed = followed
+        self._accounts = tuple(accounts)
+        self._bases = bases
         self._books = tuple(books)
         self._rows = tuple(target.labels for target in self._books)
         self._groups = {target: _group(target, bases) for target in self._books}
@@ -115,6 +157,7 @@ class Derivation:
         self._stable_rows = tuple(
             {**target.labels, "currency": base_of(target.labels["symbol"])} for target in self._stable
         )
+        self._traded = frozenset(self._base(base_of(symbol)) for symbol in traded)
 
     def _compares(self, target: Target) -> bool:
         symbol = target.labels["symbol"]
@@ -126,6 +169,8 @@ class Derivation:
         yield Column(FROZEN, self._rows, self._frozen(books, _offered(board, "trades")))
         yield Column(DEVIATION, self._rows, [deviations.get(target) for target in self._books])
         yield Column(STABLECOIN, self._stable_rows, self._stablecoins(_offered(board, "prices")))
+        deltas = self._net_deltas(_offered(board, "balances"), _offered(board, "positions"))
+        yield Column(NET_DELTA, _base_rows(tuple(deltas)), list(deltas.values()))
 
     # --- standing still ----------------------------------------------------------------------------------------------
 
@@ -163,6 +208,30 @@ class Derivation:
 
     def _stablecoins(self, prices: Mapping[Target, Aged[PriceReading]]) -> list[float | None]:
         return [prices[target].reading.price - 1 if target in prices else None for target in self._stable]
+
+    # --- over all accounts -------------------------------------------------------------------------------------------
+
+    def _base(self, asset: str) -> str:
+        return self._bases.get(asset, asset)
+
+    def _net_deltas(
+        self, balances: Mapping[Target, Aged[BalancesReading]], positions: Mapping[Target, Aged[PositionsReading]]
+    ) -> Mapping[str, float | None]:
+        """In the order of their names; none unless every account is seen whole."""
+        if not self._accounts or not all(each in balances and each in positions for each in self._accounts):
+            return {}
+        found = net_delta(
+            (balances[each].reading for each in self._accounts),
+            (positions[each].reading for each in self._accounts),
+            self._base,
+        )
+        dollars = {self._base(asset) for asset in self._dollar_like}
+        return {asset: found.get(asset, 0.0) for asset in sorted({*found, *self._traded} - dollars)}
+
+
+@lru_cache(maxsize=8)
+def _base_rows(bases: tuple[str, ...]) -> Rows:
+    return tuple({"base": base} for base in bases)
 
 
 def _offered(board: Board, check: str) -> Mapping[Target, Aged[Any]]:

@@ -120,6 +120,45 @@ class OrdersReading:
     oldest_at: float | None = None
 
 
+HELD_KINDS = ("free", "used", "total")
+
+
+@dataclass(frozen=True, slots=True)
+class BalancesReading:
+    """What an account holds, by asset and kind (HELD_KINDS), in units of the asset; what all of it is worth."""
+
+    amounts: Mapping[tuple[str, str], float | None]
+    equity_usd: float | None
+
+
+HOLDINGS = ("long", "short")
+
+
+@dataclass(frozen=True, slots=True)
+class SymbolPosition:
+    """What is held in a symbol: base amounts of both sides, dollars over both, and the worse side of the rest."""
+
+    base: Mapping[str, float]
+    notional_usd: float | None = 0.0
+    profit_usd: float | None = 0.0
+    liquidation_price: float | None = None
+    liquidation_distance: float | None = None
+    adl_rank: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PositionsReading:
+    """Positions of an account by configured symbol, and dollars in all others; None where that is not known, or where it can have no
+    positions.
+
+    `deltas` is by asset what all of them are beside the balances; None where that is not known.
+    """
+
+    symbols: Mapping[str, SymbolPosition]
+    deltas: Mapping[str, float | None]
+    unlisted_usd: float | None
+
+
 @dataclass(frozen=True, slots=True)
 class ConnectionReading:
     """How the requests to a venue fare. `used` is the share of the rate limit by window, as the venue says.

@@ -7,22 +7,24 @@ import functools
 import math
 import random
 import time
-from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import aclosing, contextmanager
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import aiohttp
 
-from adapters.venue import BookGapError, Credentials, Request
+from adapters.venue import BookGapError, Credentials, Request, looking
 from adapters.venue import Venue as Wire
 from adapters.venue.account import Keyed
+from adapters.venue.limits import counts_apart, shares
 from adapters.venue.orders import MANNERS, Orders
 from adapters.venue.orders import OPTIONS as OF_ORDERS
 from exporters.exchange.checks import LOOK_SECONDS
 from exporters.exchange.columns import METHODS, REQUEST_DURATION, REQUESTS, THROTTLED, WINDOWS, WS_GAP, WS_RECONNECTS
 from exporters.exchange.config import Account, ExchangeConfig, Venue
 from exporters.exchange.feeds import BookFeed, Contract, TradesFeed
-from exporters.exchange.prices import Prices
+from exporters.exchange.prices import DOLLAR, Prices
 from exporters.exchange.reading import ConnectionReading
 from exporters.exchange.symbols import base_of, kind_of, quote_of
 from occ.errors import RateLimitError, Reason, SourceError
@@ -45,13 +47,10 @@ OPTIONS: Mapping[str, Mapping[str, Any]] = dict.fromkeys(
 )
 """And those by exchange. Binance is asked for aggregates of trades: what is followed must have the same ids."""
 
-KEYED_SHARE = 0.5
-"""Of what may be used of the rate limit, for requests with a key, in equal parts for each; one that is refused must not stop
-the others.
-"""
-
 ASK_AGAIN_SECONDS = 600.0
 """After so long a venue is asked again for what it said that it does not offer."""
+
+_KEPT = WeakKeyDictionary[Page, dict[Any, Any]]()
 
 _UNREACHED = frozenset(
     {Reason.DNS, Reason.CONNECT, Reason.TLS, Reason.TIMEOUT, Reason.SERVER_ERROR, Reason.RATE_LIMITED}
@@ -129,9 +128,9 @@ class Source:
         self._round_trips: dict[str, tuple[float, float]] = {}
         self._fine_clock = False
         self._session = session
-        self._wire = self._opened_wire(1 - KEYED_SHARE if venue.accounts else 1.0)
-        share = KEYED_SHARE / max(1, len(venue.accounts))
-        self._keyed = {account.name: self._opened_wire(share, account) for account in venue.accounts}
+        share, keyed = shares(venue.exchange, venue.rate_limit_share, len(venue.accounts))
+        self._wire = self._opened_wire(share)
+        self._keyed = {account.name: self._opened_wire(keyed, account) for account in venue.accounts}
         self._markets = {account.name: frozenset(account.markets) for account in venue.accounts}
 
     def _opened_wire(self, share: float, account: Account | None = None) -> Wire:
@@ -142,7 +141,7 @@ class Source:
             base_url=None if base is None else base.reveal(),
             credentials=None if account is None else _credentials(account),
             options={**COMMON, **OPTIONS.get(self.venue.exchange, {}), **OF_ORDERS},
-            rate_limit_share=self.venue.rate_limit_share * share,
+            rate_limit_share=share,
             spread=account is None,
             observer=self,
             clock=self._clock,
@@ -166,38 +165,37 @@ class Source:
 
     async def call(self, method: str, *args: Any) -> Any:
         """What a method of ccxt returns. Raises SourceError."""
-        self._admit()
-        return await self._wire.call(method, *args)
+        return await self._admitted(self._wire).call(method, *args)
+
+    async def ask(self, behalf: str, method: str, params: Mapping[str, Any]) -> Any:
+        """What an endpoint of the exchange's own answers, asked on `behalf` of a method of ccxt. Raises SourceError."""
+        return await self._admitted(self._wire).ask(behalf, method, params)
 
     async def call_with_key(self, method: str, *args: Any) -> Any:
         """As `call`, with the key of the venue's first account, where there is one: some venues tell nobody else."""
-        self._admit()
-        return await next(iter(self._keyed.values()), self._wire).call(method, *args)
+        return await self._admitted(next(iter(self._keyed.values()), self._wire)).call(method, *args)
 
-    def orders(self, target: Target) -> Orders | None:
+    def orders(self, target: Target) -> Orders | looking.Looked | None:
         """The orders of an account; None where it is not known how the exchange keeps them. Raises SourceError."""
-        self._admit()
-        if (manner := MANNERS.get(self.venue.exchange)) is None:
-            return None
-        name = target.labels["account"]
-        return Orders(self._keyed[name], manner, self._markets[name])
+        keyed = self.keyed(target)
+        if (manner := MANNERS.get(keyed.exchange)) is not None:
+            return Orders(keyed.venue, manner, keyed.markets)
+        known = looking.MANNERS.get(keyed.exchange)
+        return None if known is None else looking.Looked(keyed, known)
 
     def keyed(self, target: Target) -> Keyed:
         """The venue with the key of an account. Raises SourceError."""
-        self._admit()
         name = target.labels["account"]
-        return Keyed(self._keyed[name], self.venue.exchange, self._markets[name])
+        return Keyed(self._admitted(self._keyed[name]), self.venue.exchange, self._markets[name])
 
-    def _admit(self) -> None:
-        """Raises RateLimitError while the venue wants to be left alone. That is said to our address, with or without a key."""
-        until = self._silent_until
-        if until is not None:
+    def _admitted(self, wire: Wire) -> Wire:
+        """Raises RateLimitError while the venue wants to be left alone. That is said to our address, with or without a key; but where
+        keys or accounts are counted apart, what is said to one of them is for that one alone.
+        """
+        wires = {self._wire, wire} if counts_apart(self.venue.exchange) else {self._wire, *self._keyed.values()}
+        if (until := _silent_until(wires)) is not None:
             raise RateLimitError("the venue asks for patience: nothing is sent until then", until - self._clock())
-
-    @property
-    def _silent_until(self) -> float | None:
-        told = (wire.silent_until for wire in (self._wire, *self._keyed.values()))
-        return max((until for until in told if until is not None), default=None)
+        return wire
 
     async def timed(self, method: str) -> tuple[Any, float, float]:
         """What a method returns, when its answer came (Unix time), and how many seconds after its request was sent."""
@@ -296,6 +294,15 @@ class Source:
             self._trades[target] = TradesFeed(target.labels, self._dollars(target.labels["symbol"]), self._clock)
         return self._trades[target]
 
+    def kept(self, target: Target, kind: type) -> Any:
+        """What a check keeps of a target from look to look, new where there is none. No reload forgets it, nor what was counted."""
+        key = self.venue.exchange, self.venue.base_url, target.id, kind
+        return _KEPT.setdefault(self._page, {}).setdefault(key, kind())
+
+    def now(self) -> float:
+        """Unix time."""
+        return self._clock()
+
     # --- dollars -----------------------------------------------------------------------------------------------------
 
     @contextmanager
@@ -317,16 +324,23 @@ class Source:
         return [rates[quote] for quote in quotes]
 
     def usd_of(self, asset: str) -> float | None:
-        """Dollars per unit of an asset just now; None where nobody knows."""
-        return self._prices.usd(asset)
+        """Dollars per unit of an asset just now, of an alias without a price of its own as of its base; None where nobody knows."""
+        return self._prices.usd(self._priced_as(asset))
+
+    def has_price(self, asset: str) -> bool:
+        """Whether it is configured where the price of an asset comes from."""
+        return self._priced_as(asset) in {DOLLAR, *self.config.prices}
+
+    def _priced_as(self, asset: str) -> str:
+        return asset if asset in self.config.prices else self.config.bases.get(asset, asset)
 
     def _dollars(self, symbol: str) -> Callable[[], float | None]:
         quote = quote_of(symbol)
         return lambda: self._prices.usd(quote)
 
-    def count(self, family: Family, target: Target) -> None:
-        """Something has happened to a target just now."""
-        self._page.count(Event(family, target.labels))
+    def count(self, family: Family, target: Target, amount: float = 1.0, **labels: str) -> None:
+        """Something has happened to a target just now, so many times; `labels` stand beside its own."""
+        self._page.count(Event(family, {**target.labels, **labels}, amount))
 
     # --- noticing ----------------------------------------------------------------------------------------------------
 
@@ -349,7 +363,7 @@ class Source:
         not reached.
         """
         await self._asked.wait()
-        silent_until = self._silent_until
+        silent_until = _silent_until((self._wire, *self._keyed.values()))
         if self._failed is not None and silent_until is None:
             # Without the patience that was asked for: this look sends nothing.
             raise SourceError(self._failed.reason, str(self._failed))
@@ -363,6 +377,10 @@ class Source:
             followed=bool(self._followed) if self._opened else None,
             supported=dict(self.supported),
         )
+
+
+def _silent_until(wires: Iterable[Wire]) -> float | None:
+    return max((wire.silent_until for wire in wires if wire.silent_until is not None), default=None)
 
 
 def _credentials(account: Account) -> Credentials:

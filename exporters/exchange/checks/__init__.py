@@ -23,6 +23,8 @@ and, where it can do so,
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from occ.config import Timing
 
 LOOK_SECONDS = 1.0
@@ -34,7 +36,12 @@ CONTRACT = ("PER", "NEEDS", "INTERVAL", "Options", "FAMILIES", "read", "columns"
 
 
 class CheckOptions(Timing):
-    """What every check may be tuned by: its timing."""
+    """What every check may be tuned by: its timing.
+
+    What is read rarely may by default wait for `longest_wait` seconds: for its turn within the rate limit, and an answer.
+    """
+
+    longest_wait: ClassVar[float] = 10.0
 
     @property
     def every(self) -> float | None:

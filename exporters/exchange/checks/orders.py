@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from exporters.exchange.checks import CheckOptions
 from exporters.exchange.columns import ACCOUNT, offered
@@ -16,6 +16,7 @@ from occ.metrics import Family, Kind
 from occ.page import Column, Rows
 
 if TYPE_CHECKING:
+    from adapters.venue.looking import SeenOrder
     from adapters.venue.orders import OpenOrder
     from exporters.exchange.source import Source
 
@@ -46,6 +47,8 @@ FAMILIES = (OPEN, OLDEST)
 class Options(CheckOptions):
     """Nothing of its own."""
 
+    longest_wait: ClassVar[float] = 12.0
+
 
 async def read(
     source: Source, targets: tuple[Target, ...], _options: Options
@@ -58,7 +61,7 @@ async def read(
     return {target: reading(symbols, await orders.open(symbols))}
 
 
-def reading(symbols: tuple[str, ...], orders: Iterable[OpenOrder]) -> OrdersReading:
+def reading(symbols: tuple[str, ...], orders: Iterable[OpenOrder | SeenOrder]) -> OrdersReading:
     """Open orders of these symbols, counted."""
     told = tuple(orders)
     counted = Counter[tuple[str, str]]((order.symbol, order.side) for order in told)

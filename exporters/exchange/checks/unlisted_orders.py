@@ -1,4 +1,5 @@
-"""Whether an account has open orders where nobody looks: in symbols that the configuration does not name.
+"""Whether an account has open orders where `orders` does not look: in symbols that the configuration does not name, or of a kind that
+it does not trade by it.
 
 Asked apart from `orders`, and less often: what is open in all symbols costs Binance's account forty times what one symbol does.
 """
@@ -6,7 +7,7 @@ Asked apart from `orders`, and less often: what is open in all symbols costs Bin
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from exporters.exchange.checks import CheckOptions
 from exporters.exchange.columns import ACCOUNT
@@ -25,7 +26,7 @@ INTERVAL = 300.0
 UNLISTED = Family(
     "exchange_open_orders_unlisted",
     Kind.GAUGE,
-    "Open orders of the account in symbols that the configuration does not name.",
+    "Open orders of the account in symbols that the configuration does not name, or in which it does not trade by it.",
     ACCOUNT,
 )
 
@@ -35,6 +36,8 @@ FAMILIES = (UNLISTED,)
 class Options(CheckOptions):
     """Nothing of its own."""
 
+    longest_wait: ClassVar[float] = 240.0
+
 
 async def read(
     source: Source, targets: tuple[Target, ...], _options: Options
@@ -43,8 +46,8 @@ async def read(
     (target,) = targets
     if (orders := source.orders(target)) is None:
         return {target: None}
-    named = source.venue.symbols.named
-    return {target: sum(order.symbol not in named for order in await orders.open())}
+    shown = await orders.tradable(source.venue.symbols.named)
+    return {target: sum(order.symbol not in shown for order in await orders.open())}
 
 
 def columns(readings: Readings[int | None]) -> Iterable[Column]:

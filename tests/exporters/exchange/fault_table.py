@@ -15,12 +15,15 @@ import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from decimal import Decimal
 from pathlib import Path
 
+from demo.venue.accounts import Opening
 from demo.venue.faults import Fault
 from demo.venue.server import Server
 from exporters.exchange.__main__ import EXCHANGE
-from tests.exporters.exchange.support import BTC, KEY, READER, break_it, configured, tuned, venue, venues
+from tests.exporters.exchange.accounts import KEYS, OFTEN, account, trader
+from tests.exporters.exchange.support import BTC, break_it, configured, tuned, venue, venues
 from tests.exporters.support import Running, Seen, running
 
 ROUNDS = 5
@@ -28,8 +31,9 @@ WITHIN = 60.0
 """Seconds in which a fault must be shown, however slow the machine is."""
 
 Labels = Mapping[str, str]
-TOLD = ("check", "reason", "status", "network", "window")
+TOLD = ("check", "reason", "status", "network", "window", "kind")
 
+HELD = "BTC/USDT:USDT"
 ALPHA = {"venue": "alpha"}
 KRAKEN = {"venue": "kraken", "symbol": "BTC/USD"}
 SELL = {"side": "sell", "size_usd": "10000"}
@@ -98,22 +102,26 @@ def fails(reason: str, check: str, target: str = "alpha/BTC/USDT") -> Sign:
 
 @dataclass(frozen=True)
 class World:
-    """Venues at one server, and what the exporter is told of them."""
+    """Venues at one server, and what the exporter is told of them. An account whose wallet is not empty holds a bitcoin in contracts."""
 
     names: tuple[str, ...]
     symbol: str = "BTC/USDT"
     off: tuple[str, ...] = ()
     account: bool = False
+    wallet: int = 0
 
     def config(self, server: Server) -> str:
-        accounts = {"accounts": [KEY]} if self.account else {}
-        books, checks = {"books": [self.symbol]}, tuned(*self.off)
-        listed = [venue(server, name, symbols=books, checks=checks, **accounts) for name in self.names]
+        accounts = {"accounts": [account()]} if self.account else {}
+        of_accounts = dict.fromkeys(("key", "margin", "positions", "reductions", "transfers"), OFTEN)
+        checks = tuned(*self.off, **(of_accounts if self.account else {}))
+        symbols = {"books": [self.symbol], "tickers": [HELD] if self.wallet else []}
+        listed = [venue(server, name, symbols=symbols, checks=checks, **accounts) for name in self.names]
         return configured(*listed, sizes_usd=[10_000], dollar_like=["USD", "USDT"])
 
 
 ONE = World(("alpha",), off=("currencies", "tickers"))
 KEYED = World(("alpha",), off=("tickers", "trades"), account=True)
+HOLDING = World(("alpha",), off=("tickers", "trades"), account=True, wallet=20_000)
 THREE = World(("alpha", "beta", "gamma"), off=("currencies", "tickers", "status", "clock", "trades"))
 CHECKSUMS = World(("kraken",), "BTC/USD", off=("currencies", "tickers", "status", "clock", "markets", "trades"))
 
@@ -121,7 +129,14 @@ CHECKSUMS = World(("kraken",), "BTC/USD", off=("currencies", "tickers", "status"
 @asynccontextmanager
 async def opened(world: World, folder: Path) -> AsyncIterator[tuple[Server, Running]]:
     """The exporter on the venues of a world, once all of their books are followed."""
-    async with venues(*world.names) as server, running(EXCHANGE, world.config(server), folder) as exporter:
+    opening = Opening(Decimal(world.wallet))
+    async with (
+        venues(*world.names, opening=opening) as server,
+        running(EXCHANGE, world.config(server), folder) as exporter,
+    ):
+        if world.wallet:
+            async with trader(server) as desk:
+                await desk.call("create_order", HELD, "market", "buy", 1)
         for name in world.names:
             labels = {"venue": name, "symbol": world.symbol}
             await exporter.until(lambda seen: seen("exchange_mid_price", **labels) is not None)  # noqa: B023 - awaited here
@@ -151,7 +166,10 @@ class Row:
         return ", ".join(f"`{sign.series}` {sign.words}" for sign in self.signs)
 
 
+DESK = {"venue": "alpha", "account": "desk"}
+
 _BOOK: Mapping[str, object] = {"symbol": "BTC/USDT"}
+_LEAVING: Mapping[str, object] = {"account": "trader", "currency": "USDT", "amount": 1.0, "address": "0x8617E340"}
 _IS_DOWN = down("order_book"), fails("bad_response", "order_book"), goes("exchange_mid_price", **BTC)
 
 ROWS = (
@@ -217,6 +235,46 @@ ROWS = (
         {"currency": "USDT", "network": "ETH"},
     ),
     Row(Fault.KEY_REFUSED, (down("orders", "alpha/desk"), fails("auth", "orders", "alpha/desk")), KEYED),
+    Row(Fault.KEY_WITHDRAWS, (is_(1, "exchange_api_key_can_withdraw", **DESK),), KEYED),
+    Row(Fault.KEY_EXPIRES, (comes("exchange_api_key_expiry_timestamp_seconds", **DESK),), KEYED, {"seconds": 3600.0}),
+    Row(
+        Fault.PERMISSION_DENIED,
+        (down("key", "alpha/desk"), fails("auth", "key", "alpha/desk")),
+        KEYED,
+        {"call": "apiRestrictions"},
+    ),
+    Row(
+        Fault.OTHER_ACCOUNT,
+        (down("margin", "alpha/desk"), fails("bad_response", "margin", "alpha/desk")),
+        KEYED,
+    ),
+    Row(
+        Fault.MARGIN_SQUEEZE,
+        (above(0.8, "exchange_maintenance_margin_usage_ratio", **DESK),),
+        HOLDING,
+        {"account": "trader", "ratio": 0.9},
+    ),
+    Row(
+        Fault.ADL,
+        (grows("exchange_forced_reductions_total", **DESK, kind="adl"),),
+        HOLDING,
+        {"account": "trader", "ratio": 0.5, "seconds": 1.0},
+    ),
+    Row(
+        Fault.WITHDRAWAL,
+        (
+            grows("exchange_withdrawals_unlisted_total", **DESK, currency="USDT"),
+            is_(1, "exchange_transfers_pending", **DESK, currency="USDT", kind="withdrawal"),
+        ),
+        KEYED,
+        {**_LEAVING, "seconds": 60.0},
+    ),
+    Row(
+        Fault.STUCK_TRANSFER,
+        (comes("exchange_transfer_oldest_pending_timestamp_seconds", **DESK),),
+        KEYED,
+        {**_LEAVING, "seconds": 7200.0},
+    ),
 )
 
 OF_ORDERS = frozenset({Fault.LOST_REPLY, Fault.STUCK, Fault.RACED})
@@ -254,7 +312,11 @@ async def _measured(row: Row) -> str:
 def main() -> None:
     """Prints the table."""
     logging.disable()
-    os.environ |= {"OCC_TEST_KEY": READER.api_key, "OCC_TEST_SECRET": READER.secret}
+    os.environ |= {
+        f"{name}_{what}": secret
+        for name, pair in KEYS.items()
+        for what, secret in zip(("KEY", "SECRET"), pair, strict=True)
+    }
     sys.stdout.write("| fault | signs | seconds |\n| --- | --- | --- |\n")
     for row in ROWS:
         sys.stdout.write(f"| `{row.fault}` | {row.cell} | {asyncio.run(_measured(row))} |\n")

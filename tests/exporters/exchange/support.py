@@ -9,6 +9,7 @@ from pathlib import Path
 
 import yaml
 
+from demo.venue.accounts import Opening
 from demo.venue.binance.venue import ACCOUNTS
 from demo.venue.build import build
 from demo.venue.faults import Fault, Scope
@@ -22,7 +23,9 @@ KEY = {"name": "desk", "api_key": {"env": "OCC_TEST_KEY"}, "secret": {"env": "OC
 
 
 @asynccontextmanager
-async def venues(*names: str, symbols: int = 2, levels: int = 200, rate: float = 10.0) -> AsyncIterator[Server]:
+async def venues(
+    *names: str, symbols: int = 2, levels: int = 200, rate: float = 10.0, opening: Opening | None = None
+) -> AsyncIterator[Server]:
     """Venues at one server; one whose name begins with kraken is Kraken, the others are Binance."""
     habits = Habits(levels=levels, rate=rate)
     made = [
@@ -33,6 +36,7 @@ async def venues(*names: str, symbols: int = 2, levels: int = 200, rate: float =
             seed=7,
             symbols=symbols,
             habits=habits,
+            opening=opening,
         )
         for name in names
     ]

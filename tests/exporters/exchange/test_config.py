@@ -95,6 +95,20 @@ def test_a_check_with_an_interval_of_its_own_may_wait_longer_for_its_turn(tmp_pa
     assert timing(tmp_path, "trades")[3] == 300.0
 
 
+def test_what_takes_many_requests_may_wait_longer_still_but_no_longer_than_its_interval(tmp_path: Path) -> None:
+    assert timing(tmp_path, "transfers") == (300.0, 240.0, 900.0, 30.0)
+    text = PLAIN.replace("exchange: okx}", "exchange: okx, checks: {transfers: {interval: 20s}}}")
+    assert timing(tmp_path, "transfers", text) == (20.0, 20.0, 60.0, 30.0)
+
+
+def test_addresses_are_kept_as_they_are_written(tmp_path: Path) -> None:
+    """How they are compared is the exchange's matter."""
+    keys = "api_key: {env: KEY}, secret: {env: KEY}"
+    account = "{name: desk, " + keys + ", withdraw_to: ['0xAbC', 'rEb8:101764890', someone@example.org]}"
+    config = loaded(tmp_path, PLAIN.replace("exchange: okx}", f"exchange: okx, accounts: [{account}]}}"))
+    assert config.venues[-1].accounts[0].withdraw_to == ("0xAbC", "rEb8:101764890", "someone@example.org")
+
+
 def test_stale_after_of_the_file_is_not_for_what_is_asked_less_often(tmp_path: Path) -> None:
     text = "defaults: {stale_after: 20s}" + PLAIN
     assert timing(tmp_path, "connection", text)[2] == 20.0

@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from exporters.exchange.books import Book
-from exporters.exchange.derived import DERIVED_FAMILIES, Derivation, frozen, reference, went_on
+from exporters.exchange.derived import DERIVED_FAMILIES, Derivation, frozen, net_delta, reference, went_on
 from exporters.exchange.quality import quality
-from exporters.exchange.reading import BookReading, PriceReading, Totals, TradesReading
+from exporters.exchange.reading import (
+    BalancesReading,
+    BookReading,
+    PositionsReading,
+    PriceReading,
+    Totals,
+    TradesReading,
+)
 from occ.job import Aged, Target
 
 NOW = 1_800_000_000.0
@@ -151,7 +159,7 @@ def test_without_a_fresh_book_nothing_is_said_of_it() -> None:
 def test_what_a_venue_does_not_offer_is_as_if_it_was_not_there() -> None:
     here = target("a", "BTC/USDT")
     columns = Derivation((here,), (), DOLLARS, {}, always)({"order_book": {here: Aged(None, NOW)}})
-    assert [list(column.values) for column in columns] == [[None], [None], []]
+    assert [list(column.values) for column in columns] == [[None], [None], [], []]
 
 
 @given(st.lists(st.floats(0, 1e6)), st.floats(0, 1e6), st.floats(0.01, 1e3))
@@ -219,14 +227,127 @@ def test_a_stablecoin_deviates_from_one_dollar() -> None:
         target("kraken", "BTC/USD"): PriceReading(60_000.0),
     }
     derivation = Derivation((), tuple(prices), DOLLARS, {}, always)
-    *_, column = derivation({"prices": {each: Aged(reading, NOW) for each, reading in prices.items()}})
+    *_, column, _ = derivation({"prices": {each: Aged(reading, NOW) for each, reading in prices.items()}})
     assert [row["currency"] for row in column.rows] == ["USDT", "USDC"]
     assert list(column.values) == pytest.approx([-0.03, 0.001])
 
 
 def test_a_stale_price_deviates_from_nothing() -> None:
-    *_, column = Derivation((), (target("kraken", "USDT/USD"),), DOLLARS, {}, always)({})
+    *_, column, _ = Derivation((), (target("kraken", "USDT/USD"),), DOLLARS, {}, always)({})
     assert column.values == [None]
+
+
+# --- over all accounts -----------------------------------------------------------------------------------------------
+
+ALIASES = {"ETH": "ETH", "WETH": "ETH"}
+
+
+def account(name: str) -> Target:
+    return Target(f"a/{name}", {"venue": "a", "account": name})
+
+
+def balances(**totals: float) -> BalancesReading:
+    """With what is free besides, which counts for nothing."""
+    amounts = {(asset, kind): total for asset, total in totals.items() for kind in ("free", "total")}
+    return BalancesReading(amounts, None)
+
+
+def positions(**deltas: float | None) -> PositionsReading:
+    return PositionsReading({}, deltas, None)
+
+
+def deltas(
+    held: dict[Target, BalancesReading | None],
+    opened: dict[Target, PositionsReading | None],
+    accounts: tuple[Target, ...],
+    traded: tuple[str, ...] = (),
+) -> dict[str, float | None]:
+    derivation = Derivation((), (), DOLLARS, ALIASES, always, accounts=accounts, traded=traded)
+    board: dict[str, dict[Target, Aged[Any]]] = {
+        "balances": {each: Aged(reading, NOW) for each, reading in held.items()},
+        "positions": {each: Aged(reading, NOW) for each, reading in opened.items()},
+    }
+    *_, column = derivation(board)
+    return {row["base"]: value for row, value in zip(column.rows, column.values, strict=True)}
+
+
+ONE, TWO = account("one"), account("two")
+
+
+def test_the_net_delta_is_all_balances_and_positions_under_one_name() -> None:
+    shown = deltas(
+        {ONE: balances(ETH=10, USDT=5_000), TWO: balances(WETH=2, BTC=-0.5)},
+        {ONE: positions(ETH=-12.5), TWO: positions(BTC=0.5)},
+        (ONE, TWO),
+    )
+    assert shown == {"BTC": 0.0, "ETH": -0.5}
+
+
+def test_an_inverse_contract_of_one_times_the_coin_leaves_no_delta() -> None:
+    """One bitcoin that is sold for dollars by 600 contracts of 100 dollars at 60,000: equity 1 and a short one of 1."""
+    assert deltas({ONE: balances(BTC=1.0)}, {ONE: positions(BTC=-1.0)}, (ONE,)) == {"BTC": 0.0}
+
+
+def test_a_base_of_which_nothing_is_held_is_flat() -> None:
+    assert deltas({ONE: balances()}, {ONE: positions()}, (ONE,), ("BTC/USDT:USDT", "WETH/USDT", "USDC/USDT")) == {
+        "BTC": 0.0,
+        "ETH": 0.0,
+    }
+
+
+@pytest.mark.parametrize("missing", [ONE, TWO])
+@pytest.mark.parametrize("offered", [True, False])
+def test_unless_every_account_is_seen_whole_nothing_is_known(missing: Target, *, offered: bool) -> None:
+    held: dict[Target, BalancesReading | None] = {ONE: balances(BTC=1), TWO: balances(BTC=1)}
+    opened: dict[Target, PositionsReading | None] = {ONE: positions(), TWO: positions()}
+    assert deltas(held, opened, (ONE, TWO)) == {"BTC": 2.0}
+    unseen = {} if not offered else {missing: None}
+    without = {each: reading for each, reading in held.items() if each != missing}
+    assert deltas({**without, **unseen}, opened, (ONE, TWO), ("BTC/USDT",)) == {}
+    flat = {each: reading for each, reading in opened.items() if each != missing}
+    assert deltas(held, {**flat, **unseen}, (ONE, TWO), ("BTC/USDT",)) == {}
+
+
+def test_a_position_whose_delta_is_not_known_hides_its_base_alone() -> None:
+    assert deltas({ONE: balances(BTC=1, ETH=1)}, {ONE: positions(BTC=None)}, (ONE,)) == {"BTC": None, "ETH": 1.0}
+
+
+def test_without_accounts_there_is_nothing_to_tell() -> None:
+    assert deltas({}, {}, (), ("BTC/USDT",)) == {}
+
+
+@given(wallet=st.floats(0, 100), contracts=st.floats(-1e6, 1e6), entry=st.floats(10, 1e5), price=st.floats(10, 1e5))
+def test_the_delta_of_a_coin_margined_account_is_how_its_dollars_follow_the_price(
+    wallet: float, contracts: float, entry: float, price: float
+) -> None:
+    """`contracts` of one dollar pay contracts x (1/entry - 1/price) in the coin, so that the account is worth this."""
+
+    def dollars(at: float) -> float:
+        return (wallet + contracts * (1 / entry - 1 / at)) * at
+
+    equity = wallet + contracts * (1 / entry - 1 / price)
+    found = net_delta([balances(BTC=equity)], [positions(BTC=contracts / price)], str)
+    assert found["BTC"] == pytest.approx(dollars(price + 1) - dollars(price), rel=1e-6, abs=1e-4)
+
+
+AMOUNTS = st.dictionaries(st.sampled_from(["BTC", "ETH", "WETH"]), st.integers(-(10**9), 10**9))
+
+
+@given(st.lists(AMOUNTS), st.lists(AMOUNTS))
+def test_the_net_delta_is_the_sum_whoever_holds_it(held: list[dict[str, int]], opened: list[dict[str, int]]) -> None:
+    found = net_delta(
+        [balances(**each) for each in held],
+        [positions(**each) for each in opened],
+        lambda asset: ALIASES.get(asset, asset),
+    )
+    for base, names in (("BTC", ("BTC",)), ("ETH", ("ETH", "WETH"))):
+        assert (found.get(base) or 0) == sum(each.get(name, 0) for each in (*held, *opened) for name in names)
+    turned = net_delta(
+        [balances(**{asset: -amount for asset, amount in each.items()}) for each in held],
+        [positions(**{asset: -amount for asset, amount in each.items()}) for each in opened],
+        lambda asset: ALIASES.get(asset, asset),
+    )
+    assert turned == {base: None if amount is None else -amount for base, amount in found.items()}
 
 
 def test_all_families_are_derived() -> None:

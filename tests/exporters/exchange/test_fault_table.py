@@ -10,16 +10,15 @@ import pytest
 from demo.venue.faults import Fault
 from exporters.exchange.declared import FAMILIES
 from occ.metrics import KERNEL_FAMILIES
+from tests.exporters.exchange.accounts import with_keys
 from tests.exporters.exchange.fault_table import OF_ORDERS, ROWS, Row, shown
-from tests.exporters.exchange.support import READER
 
 DOCS = Path(__file__).parents[3] / "docs" / "exchange-faults.md"
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.fault)
 async def test_a_fault_is_shown(row: Row, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("OCC_TEST_KEY", READER.api_key)
-    monkeypatch.setenv("OCC_TEST_SECRET", READER.secret)
+    with_keys(monkeypatch)
     assert len(await shown(row, tmp_path)) == len(row.signs)
 
 

@@ -121,6 +121,7 @@ def test_every_check_has_its_row_in_the_docs() -> None:
 def test_intervals_in_the_docs_are_those_in_force() -> None:
     words = {
         "1 m": 60.0,
+        "2 m": 120.0,
         "5 m": 300.0,
         "as the venue": None,
         "15 s": 15.0,
