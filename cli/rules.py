@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, NamedTuple, Self
 
 import yaml
 from pydantic import Field, model_validator
@@ -26,30 +26,48 @@ Alertname = Annotated[str, Field(pattern=r"^[A-Z][A-Za-z]+$")]
 # --- thresholds ------------------------------------------------------------------------------------------------------
 
 
+class _Of(NamedTuple):
+    """What a limit may be of: the labels that tell one from another, the series that has them all, what its table takes."""
+
+    on: str
+    every: str
+    takes: frozenset[str]
+
+
+_OF = {
+    "chain": _Of("chain", "chain:tier:info", frozenset({"default", "tiers", "block_times", "chains"})),
+    "symbol": _Of("venue, symbol", "symbol:base:info", frozenset({"default", "bases"})),
+    "venue": _Of("venue", "venue:tier:info", frozenset({"default", "tiers", "venues"})),
+    "base": _Of("base", "", frozenset({"bases"})),
+}
+_NAMED = ("chains", "venues", "bases")
+
+
 class Threshold(Model):
-    """What is too much. Of a chain: by name, else by tier, else for all, and `block_times` raises the default of slow ones.
-    Of a venue's symbol: by base, else for all.
+    """What is too much. Of a chain or a venue: by name, else by tier, else for all, and `block_times` raises the default of
+    slow chains. Of a venue's symbol: by base, else for all. Of a base: by name alone.
     """
 
-    of: Literal["chain", "symbol"] = "chain"
+    of: Literal["chain", "symbol", "venue", "base"] = "chain"
     default: Number | None = None
     block_times: Number | None = None
     tiers: dict[Label, Number] = Field(default_factory=dict)
     chains: dict[Label, Number] = Field(default_factory=dict)
+    venues: dict[Label, Number] = Field(default_factory=dict)
     bases: dict[Label, Number] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
+        takes = _OF[self.of].takes
+        for name in ("default", "block_times", "tiers", *_NAMED):
+            if name not in takes and getattr(self, name) not in (None, {}):
+                raise refuse(f"is not for the limit of a {self.of}", name)
         if self.default is None and (self.tiers or self.block_times is not None):
             raise refuse("is required beside `tiers` and `block_times`", "default")
         if self.tiers and self.block_times is not None:
             raise refuse("do not go together with `block_times`", "tiers")
-        named, foreign = ("chains", "bases") if self.of == "chain" else ("bases", "chains")
-        if getattr(self, foreign):
-            raise refuse(f"are not for the limit of a {self.of}", foreign)
-        if self.of == "symbol" and (self.tiers or self.block_times is not None):
-            raise refuse("has `bases` alone, no `tiers` and no `block_times`", "of")
-        if self.default is None and not getattr(self, named):
+        if self.default is None and not any(getattr(self, name) for name in _NAMED):
+            (named,) = takes & set(_NAMED)
             raise refuse(f"is required where there are no `{named}`", "default")
         return self
 
@@ -61,34 +79,38 @@ class Thresholds(Model):
 
 
 def threshold_rules(thresholds: Mapping[str, Threshold]) -> Document:
-    """recording/thresholds.yml: `occ:threshold:NAME` with one value for every chain, or symbol, whether it is listed or not."""
+    """recording/thresholds.yml: `occ:threshold:NAME` with one value for every chain, symbol or venue, whether it is listed or
+    not, and for every base that is.
+    """
     rules = [{"record": f"occ:threshold:{name}", "expr": _either(threshold)} for name, threshold in thresholds.items()]
     return {"groups": [{"name": "thresholds", "rules": rules}]}
 
 
 def _either(threshold: Threshold) -> str:
     """All values as PromQL, those that go before the others first."""
-    if threshold.of == "symbol":
-        return "\nor on (venue, symbol)\n".join(_of_symbols(threshold))
-    return "\nor on (chain)\n".join(_of_chains(threshold))
+    return f"\nor on ({_OF[threshold.of].on})\n".join(_values(threshold))
 
 
-def _of_symbols(threshold: Threshold) -> Iterator[str]:
-    for base, value in threshold.bases.items():
-        yield f'max by (venue, symbol) (0 * symbol:base:info{{base="{base}"}} + {value:.15g})'
-    if threshold.default is not None:
-        yield f"max by (venue, symbol) (0 * symbol:base:info + {threshold.default:.15g})"
-
-
-def _of_chains(threshold: Threshold) -> Iterator[str]:
-    for chain, value in threshold.chains.items():
-        yield f'label_replace(vector({value:g}), "chain", "{chain}", "", "")'
+def _values(threshold: Threshold) -> Iterator[str]:
+    on, every, _ = _OF[threshold.of]
+    for label, name, value in _named(threshold):
+        if label in on:
+            yield f'label_replace(vector({value:.15g}), "{label}", "{name}", "", "")'
+        else:
+            yield f'max by ({on}) (0 * {every}{{{label}="{name}"}} + {value:.15g})'
     if threshold.block_times is not None:
-        yield f"{threshold.block_times:g} * chain:block_seconds:6h > {threshold.default:g}"
+        yield f"{threshold.block_times:.15g} * chain:block_seconds:6h > {threshold.default:.15g}"
     for tier, value in threshold.tiers.items():
-        yield f'max by (chain) (0 * chain:tier:info{{tier="{tier}"}} + {value:g})'
+        yield f'max by ({on}) (0 * {every}{{tier="{tier}"}} + {value:.15g})'
     if threshold.default is not None:
-        yield f"max by (chain) (0 * chain:tier:info + {threshold.default:g})"
+        yield f"max by ({on}) (0 * {every} + {threshold.default:.15g})"
+
+
+def _named(threshold: Threshold) -> Iterator[tuple[str, str, float]]:
+    """The label, its value and the limit of whatever is named."""
+    for names in _NAMED:
+        for name, value in getattr(threshold, names).items():
+            yield names.removesuffix("s"), name, value
 
 
 # --- objectives ------------------------------------------------------------------------------------------------------

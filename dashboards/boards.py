@@ -6,13 +6,21 @@ from pathlib import Path
 
 from occ.metrics import Catalogue
 
-from . import command_center, exchange, foreign, meta, nodes, pools, response
+from . import accounts, command_center, exchange, foreign, meta, nodes, pools, response
 from .kit import promql
 from .kit.addresses import Addresses
 from .kit.emit import Document, document
 from .kit.rules import Rules
 
-BOARDS = (command_center.board, meta.board, nodes.board, exchange.board, pools.board, response.board)
+BOARDS = (
+    command_center.board,
+    meta.board,
+    nodes.board,
+    exchange.board,
+    accounts.board,
+    pools.board,
+    response.board,
+)
 
 
 def documents(catalogue: Catalogue, folder: Path, addresses: Addresses) -> list[Document]:

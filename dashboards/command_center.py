@@ -118,13 +118,23 @@ def _lines(rules: Rules) -> list[Panel]:
             Header("Each venue", "Which venue is well, and since when?", (rules["VenueDown"], rules["FeedSilent"])),
             scale,
             Query(q.venue_states(), "{{venue}}"),
-            width=5,
+            width=4,
+        ),
+        state_timeline(
+            Header(
+                "Each account",
+                "Which account is well, and since when?",
+                (rules["MarginUsageHigh"], rules["KeyMayWithdraw"], rules["AccountBlind"]),
+            ),
+            scale,
+            Query(q.account_states(), "{{venue}} {{account}}"),
+            width=4,
         ),
         state_timeline(
             Header("Each chain", "Which chain is well, and since when?", (rules["ChainBlind"], rules["ChainStalled"])),
             scale,
             Query(q.chain_states(), "{{chain}}"),
-            width=5,
+            width=4,
         ),
         state_timeline(
             Header(
@@ -152,7 +162,7 @@ def _firing(rules: Rules) -> Panel:
             "alertname": "${repo_url:raw}/runbooks/${__value.raw}.md",
             "entity": "${occ_url:raw}/",
         },
-        width=10,
+        width=8,
     )
 
 
@@ -202,17 +212,27 @@ def _markets(rules: Rules) -> list[Panel]:
             Header("Depth", "How deep is the thinnest book of each venue, where 1 is too little?", (thin,)),
             Scale(Unit.SHORT, (Limit("<", 1, thin.severity),)),
             Query(q.depth(), "{{venue}}"),
+            width=5,
+        ),
+        timeseries(
+            Header("Margin", "How near to liquidation, which is 100 %, is each account?", (rules["MarginUsageHigh"],)),
+            Scale(Unit.RATIO),
+            Query(q.margin_used(), "{{venue}} {{account}}"),
+            bounds=[Query(q.margin_limit(), "{{venue}} limit")],
+            width=5,
         ),
         timeseries(
             Header("Peg", "How far is each stablecoin from a dollar?", (peg, rules["StablecoinDepegged"])),
             Scale(Unit.RATIO, (peg.limit("exchange_stablecoin_deviation_ratio"),)),
             Query(q.off_peg(), "{{currency}}"),
+            width=4,
         ),
         timeseries(
             Header("Block lag", "How far behind is the last node of each chain?", (lagging,)),
             Scale(Unit.BLOCKS),
             Query(q.block_lag(), "{{chain}}"),
             bounds=[Query(q.block_lag_limit(), "{{chain}} limit")],
+            width=5,
         ),
         timeseries(
             Header(
@@ -223,5 +243,6 @@ def _markets(rules: Rules) -> list[Panel]:
             Scale(Unit.COUNT),
             Query(q.requests_open(), "{{state}}"),
             Query(q.requests_ended(), "{{outcome}} in " + q.LATELY),
+            width=5,
         ),
     ]

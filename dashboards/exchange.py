@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import books
+from . import books, derivatives
 from .kit.emit import Board, Variable
 from .kit.layout import Row
 from .kit.panels import Column, Header, Panel, Query, Scale, bar_gauge, stat, state_timeline, table, timeseries
@@ -21,7 +21,6 @@ _STATUS = {float(place): (name, _COLOURS[place]) for place, name in enumerate(q.
 _ANSWERS = {0.0: ("does not answer", Colour.PAGE), 1.0: ("answers", Colour.GOOD)}
 _STREAMS = {0.0: ("polled", Colour.TICKET), 1.0: ("followed", Colour.GOOD)}
 _GATE = {0.0: ("open", Colour.GOOD), 1.0: ("shut", Colour.INFO), 2.0: ("shut altogether", Colour.TICKET)}
-_QUOTING = {0.0: ("halted", Colour.TICKET), 1.0: ("quoting", Colour.GOOD)}
 _OFFERED = {0.0: ("offered", Colour.GOOD), 1.0: ("not offered", Colour.NEUTRAL)}
 _UNTOLD = "no venue says"
 
@@ -43,7 +42,7 @@ def board(rules: Rules) -> Board:
             Row("Feeds", 7, books.feeds(rules)),
             Row("Prices", 7, [*books.prices(rules), *books.turnover(rules)]),
             Row("Depth", 7, books.depth(rules)),
-            Row("Orders", 6, _orders(rules)),
+            Row("Derivatives", 7, derivatives.contracts(rules)),
             Row("Limits and clocks", 7, _limits(rules)),
             Row("Every book", 9, books.every_book(rules)),
             Row("What can be traded and moved", 9, [*books.markets(rules), *_gates(rules)]),
@@ -179,32 +178,6 @@ def _reach(rules: Rules) -> list[Panel]:
             Scale(Unit.SHORT, (websocket.limit("exchange_ws_reconnects_total"),)),
             Query(q.reconnects(), _VENUE),
             width=4,
-        ),
-    ]
-
-
-def _orders(rules: Rules) -> list[Panel]:
-    halted, unlisted = rules["OrdersWhileHalted"], rules["OrdersUnlisted"]
-    return [
-        timeseries(
-            Header("Open orders", "How many orders of ours rest on each venue?", (halted,)),
-            Scale(Unit.COUNT),
-            Query(q.open_orders(), "{{venue}} {{account}} {{side}}"),
-        ),
-        timeseries(
-            Header("Unlisted orders", "How many orders of ours are of symbols that nobody configured?", (unlisted,)),
-            Scale(Unit.COUNT, (unlisted.limit("exchange_open_orders_unlisted"),)),
-            Query(q.unlisted_orders(), "{{venue}} {{account}}"),
-        ),
-        timeseries(
-            Header("Oldest order", "For how long has the oldest order of ours rested?", (halted,)),
-            Scale(Unit.SECONDS, nothing="no order"),
-            Query(q.oldest_order(), "{{venue}} {{account}}"),
-        ),
-        state_timeline(
-            Header("Engine", "Where does the desk's engine say that it quotes?", (halted,)),
-            Scale(Unit.COUNT, states=_QUOTING),
-            Query(q.quoting(), "{{venue}}"),
         ),
     ]
 

@@ -1,4 +1,4 @@
-"""Order books and markets, for the venues and symbols that the board's variables choose."""
+"""Order books, markets and contracts, for the venues and symbols that the board's variables choose."""
 
 from __future__ import annotations
 
@@ -61,7 +61,24 @@ def book_age() -> str:
     return f"({age(heard, BOOK)} and {_books()})"
 
 
-_THRESHOLD = {"spread_ratio": spread, "deviation_ratio": deviation, "move_ratio": move, "feed_age_seconds": book_age}
+def funding() -> str:
+    """For a year at the predicted rate; positive where longs pay."""
+    return _of_book("exchange_funding_annualized_ratio")
+
+
+def basis() -> str:
+    """How much dearer the mark price is than the index, as a share of it."""
+    return _of_book("exchange_basis_ratio")
+
+
+_THRESHOLD = {
+    "spread_ratio": spread,
+    "deviation_ratio": deviation,
+    "move_ratio": move,
+    "feed_age_seconds": book_age,
+    "funding_ratio": funding,
+    "mark_deviation_ratio": basis,
+}
 
 
 def nearest(threshold: str) -> str:
@@ -252,3 +269,36 @@ def specification_changes() -> str:
 
 def described() -> str:
     return largest(series("exchange_market_info", **_BOOK), (*BOOK, "base", "quote", "kind", "settle", "expiry"))
+
+
+# --- contracts --------------------------------------------------------------------------------------------------------
+
+
+def funding_rate(kind: str) -> str:
+    """Of one interval: `last` was settled, `predicted` is to be."""
+    return _of_book("exchange_funding_rate_ratio", kind=kind)
+
+
+def funding_in() -> str:
+    """Seconds until funding is settled next."""
+    return f"{_of_book('exchange_funding_next_timestamp_seconds')} - time() >= 0"
+
+
+def funding_interval() -> str:
+    return _of_book("exchange_funding_interval_seconds")
+
+
+def mark() -> str:
+    return _of_book("exchange_mark_price")
+
+
+def index() -> str:
+    return _of_book("exchange_index_price")
+
+
+def open_interest() -> str:
+    return _of_book("exchange_open_interest_usd")
+
+
+def most_open_interest() -> str:
+    return highest(open_interest())

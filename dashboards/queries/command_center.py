@@ -10,6 +10,7 @@ from .alerts import WATCHED
 from .meta import target_age, target_stale
 
 VENUE, CHAIN, POOL = ("venue",), ("chain",), ("chain", "pool")
+ACCOUNT = ("venue", "account")
 BOOK = ("venue", "symbol")
 FIRING = ("alertname", "domain", "entity")
 LATELY = "1h"
@@ -55,6 +56,7 @@ def processes() -> str:
 
 _VENUES, _CHAINS = largest("venue:tier:info", VENUE), largest("chain:tier:info", CHAIN)
 _POOLS = largest("pool:tier:info", POOL)
+_ACCOUNTS = largest('last_over_time(occ_target_info{exporter="exchange",account!=""}[1h])', ACCOUNT)
 
 
 def _not(known: str, fit: str, by: Iterable[str]) -> str:
@@ -83,6 +85,10 @@ def chain_states() -> str:
 def pool_states() -> str:
     """The pools, feeds and positions of a chain are one line."""
     return _states(largest("pool:tier:info", CHAIN), "pools", CHAIN)
+
+
+def account_states() -> str:
+    return _states(_ACCOUNTS, "exchange", ACCOUNT)
 
 
 def _states(known: str, exporter: str, by: tuple[str, ...]) -> str:
@@ -178,6 +184,18 @@ def block_lag() -> str:
 
 def block_lag_limit() -> str:
     return largest("occ:threshold:lag_blocks", CHAIN)
+
+
+# --- money ------------------------------------------------------------------------------------------------------------
+
+
+def margin_used() -> str:
+    """Of each account; 1 is liquidation."""
+    return largest("exchange_maintenance_margin_usage_ratio", ACCOUNT)
+
+
+def margin_limit() -> str:
+    return largest(f"occ:threshold:margin_usage_ratio and on (venue) {margin_used()}", VENUE)
 
 
 # --- response ---------------------------------------------------------------------------------------------------------

@@ -4,12 +4,11 @@ can be moved.
 
 from __future__ import annotations
 
-from dashboards.kit.query import highest, largest, number, quantile, rate, series, smallest, total
+from dashboards.kit.query import highest, largest, number, quantile, rate, series, total
 
 from .alerts import firing_by
 
 VENUE = ("venue",)
-ACCOUNT = ("venue", "account")
 CURRENCY = ("venue", "currency")
 GATE = (*CURRENCY, "network")
 
@@ -98,28 +97,6 @@ def firing() -> str:
 def not_offered() -> str:
     """1 for a check whose question the venue does not answer."""
     return f"1 - {largest(series('exchange_check_supported', **_VENUE), (*VENUE, 'check'))}"
-
-
-# --- what rests there -------------------------------------------------------------------------------------------------
-
-
-def open_orders() -> str:
-    return total(largest(series("exchange_open_orders", **_VENUE), (*ACCOUNT, "symbol", "side")), (*ACCOUNT, "side"))
-
-
-def unlisted_orders() -> str:
-    """Of symbols that the configuration does not name."""
-    return largest(series("exchange_open_orders_unlisted", **_VENUE), ACCOUNT)
-
-
-def oldest_order() -> str:
-    at = series("exchange_open_order_oldest_timestamp_seconds", **_VENUE)
-    return f"clamp_min(time() - {smallest(at, ACCOUNT)}, 0)"
-
-
-def quoting() -> str:
-    """1 while the desk's engine says that it has quotes on the venue."""
-    return _of_venue("engine_quoting")
 
 
 # --- limits and clocks ------------------------------------------------------------------------------------------------

@@ -20,6 +20,8 @@ BY_TIER = '{{ if eq $labels.tier "1" }}page{{ else }}ticket{{ end }}'
 """A page for chains and venues of tier 1, a ticket for all others, those without a tier included."""
 TIERS = re.compile(r"\b(chain:tier:info|venue:tier:(info|open)|pool:tier:info|feed:(chain_)?tier:info)\b")
 """What brings the tier: of venues also of those alone that are not in maintenance."""
+OF_THE_DESK = frozenset({"EngineSilent", "EnginePositionDisagrees"})
+"""Pages about the desk's engine as a whole, which has no tier."""
 _URGENCY = {BY_TIER: 2, "page": 3, "ticket": 1}
 _RECEIVERS = {"page": ["occ", "pager"], "ticket": ["occ", "tickets"], "info": ["occ"], "none": ["occ"]}
 
@@ -35,7 +37,7 @@ Document = Mapping[str, Any]
 class Alert:
     """One alerting rule as written, templates and all."""
 
-    domain: str  # the rule file's name; that of the label where the file is not of one domain
+    domain: str  # the rule file's name, up to `_`; that of the label where the file is not of one domain
     rule: Document
 
     @property
@@ -95,7 +97,7 @@ def shipped_alerts() -> list[Alert]:
     return [
         alert
         for path in rule_files()
-        for alert in alerts_of(load(path), path.stem if path.parent.name == "alerts" else "")
+        for alert in alerts_of(load(path), path.stem.partition("_")[0] if path.parent.name == "alerts" else "")
     ]
 
 
@@ -107,7 +109,7 @@ def alert_faults(alert: Alert) -> Iterator[str]:
         yield f"{alert.name}: no annotation {annotation}"
     if (severity := alert.labels.get("severity")) and severity not in SEVERITIES | {BY_TIER}:
         yield f"{alert.name}: severity {severity} is none of {', '.join(sorted(SEVERITIES))}"
-    if severity == "page" and alert.domain not in {"meta", "receiver"}:
+    if severity == "page" and alert.domain not in {"meta", "receiver"} and alert.name not in OF_THE_DESK:
         yield f"{alert.name}: pages whatever the tier"
     if severity == BY_TIER and not TIERS.search(alert.rule["expr"]):
         yield f"{alert.name}: pages by a tier that its expression does not bring"

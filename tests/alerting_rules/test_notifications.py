@@ -289,6 +289,54 @@ async def test_most_venues_down_is_one_page_for_all_and_hides_no_money(alertmana
     assert told((await alertmanager.muted())[False]) == told(seen)
 
 
+def of_accounts_and_the_engine() -> list[Alert]:
+    """Every one of them, of one account, and each page a page."""
+    files = (checks.RULES / f"alerts/exchange_{name}.yml" for name in ("accounts", "engine"))
+    names = [one.name for file in files for one in checks.alerts_of(checks.load(file))]
+    return [alert(name, *(("engine",) if name.startswith("Engine") else ("a", "desk"))) for name in names]
+
+
+async def test_nothing_that_a_venue_is_or_says_mutes_what_concerns_money(alertmanager: Alertmanager) -> None:
+    venue = [alert(name, "a") for name in ("VenueDown", "VenueMaintenance", "RateLimitBanned", "WithdrawalsHalted")]
+    many = alert("ManyVenuesDown", "exchange")
+    hidden = [
+        alert("VenueDown", "a"),
+        alert("SpreadWide", "a", "BTC/USDT"),
+        alert("MarkDeviating", "a", "BTC/USDT:USDT"),
+        alert("SightLost", "a", "desk", exporter="exchange"),
+        alert("MarginUsageRising", "a", "desk"),
+        alert("EnginePositionUnchecked", "engine"),
+    ]
+    told_of = [*of_accounts_and_the_engine(), *venue, many, *hidden]
+    every = {json.dumps(one, sort_keys=True): one for one in told_of}.values()
+    await alertmanager.fire(every)
+
+    async def settled() -> bool:
+        return told((await alertmanager.muted())[True]) == told(hidden)
+
+    await until(settled, WITHIN)
+    assert len((await alertmanager.muted())[False]) == len(every) - len(hidden) > 20
+
+
+async def test_without_our_own_way_out_blind_accounts_are_no_news_and_all_else_about_them_is(
+    alertmanager: Alertmanager,
+) -> None:
+    egress = alert("EgressDown", "exchange", entity="egress", exporter="exchange")
+    hidden = [alert("AccountBlind", "a", "desk"), alert("VenueDown", "b")]
+    seen = [
+        alert("KeyMayWithdraw", "a", "desk"),
+        alert("MarginUsageHigh", "a", "desk"),
+        alert("EngineSilent", "engine"),
+    ]
+    await alertmanager.fire([egress, *hidden, *seen])
+
+    async def settled() -> bool:
+        return told((await alertmanager.muted())[True]) == told(hidden)
+
+    await until(settled, WITHIN)
+    assert told((await alertmanager.muted())[False]) == told([egress, *seen])
+
+
 async def test_what_is_wrong_with_a_chain_stands_for_its_pools(alertmanager: Alertmanager) -> None:
     def lost(chain: str, child: str = "", check: str = "state") -> Alert:
         return alert("SightLost", chain, child, exporter="pools", check=check)

@@ -12,7 +12,7 @@ import pytest
 from cli import dashboards
 from demo.parts import ROOT
 
-BOARDS = ("command-center", "meta", "nodes", "exchange", "pools", "response")
+BOARDS = ("command-center", "meta", "nodes", "exchange", "accounts", "pools", "response")
 
 
 def test_the_committed_boards_are_up_to_date(capsys: pytest.CaptureFixture[str]) -> None:

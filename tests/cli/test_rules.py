@@ -68,9 +68,13 @@ def test_write_makes_the_files_and_check_sees_what_was_changed_since(
         ("thresholds.yml", "block_times: 15", 'block_times: 15\n    tiers: {"2": 1}', "do not go together"),
         ("thresholds.yml", "chains: {ethereum: 128}", "chains: {}", "is required where there are no `chains`"),
         ("thresholds.yml", "of: symbol\n    default: 90", "of: symbol", "is required where there are no `bases`"),
-        ("thresholds.yml", "chains: {ethereum: 128}", "bases: {ETH: 1}", "are not for the limit of a chain"),
-        ("thresholds.yml", "bases: {BTC: 100000, ETH: 50000}", "chains: {a: 1}", "are not for the limit of a symbol"),
-        ("thresholds.yml", "default: 0.01", "default: 0.01\n    block_times: 2", "has `bases` alone"),
+        ("thresholds.yml", "chains: {ethereum: 128}", "bases: {ETH: 1}", "is not for the limit of a chain"),
+        ("thresholds.yml", "bases: {BTC: 100000, ETH: 50000}", "chains: {a: 1}", "is not for the limit of a symbol"),
+        ("thresholds.yml", "default: 0.01", "default: 0.01\n    block_times: 2", "is not for the limit of a symbol"),
+        ("thresholds.yml", "default: 0.7", "default: 0.7\n    bases: {BTC: 1}", "is not for the limit of a venue"),
+        ("thresholds.yml", "default: 0.7\n    tiers", "tiers", "is required beside `tiers`"),
+        ("thresholds.yml", "of: base", "of: base\n    default: 1", "is not for the limit of a base"),
+        ("thresholds.yml", "    bases: {BTC: 0.05, ETH: 1}", "", "is required where there are no `bases`"),
         ("slo/slos.yml", "objective: 0.999", "objective: 1", "less than 1"),
         ("slo/slos.yml", "name: head_freshness", "name: rpc_availability", "rpc_availability"),
     ],
@@ -105,6 +109,25 @@ def test_what_is_said_of_a_base_goes_before_the_default() -> None:
     ]
 
 
+def test_what_is_said_of_a_venue_goes_before_its_tier_and_that_before_the_default() -> None:
+    usage = Threshold(of="venue", default=0.7, tiers={"2": 0.8}, venues={"kraken": 0.6})
+    (rule,) = threshold_rules({"margin_usage_ratio": usage})["groups"][0]["rules"]
+    assert rule["expr"].split("\nor on (venue)\n") == [
+        'label_replace(vector(0.6), "venue", "kraken", "", "")',
+        'max by (venue) (0 * venue:tier:info{tier="2"} + 0.8)',
+        "max by (venue) (0 * venue:tier:info + 0.7)",
+    ]
+
+
+def test_a_base_has_the_limit_that_is_said_of_it_and_others_have_none() -> None:
+    position = Threshold(of="base", bases={"BTC": 0.05, "ETH": 1})
+    (rule,) = threshold_rules({"position_base": position})["groups"][0]["rules"]
+    assert rule["expr"].split("\nor on (base)\n") == [
+        'label_replace(vector(0.05), "base", "BTC", "", "")',
+        'label_replace(vector(1), "base", "ETH", "", "")',
+    ]
+
+
 def test_block_times_count_where_they_are_longer_than_the_default() -> None:
     assert rules(Threshold(default=180, block_times=15)) == [
         "15 * chain:block_seconds:6h > 180",
@@ -123,7 +146,7 @@ def test_every_value_of_a_table_stands_in_its_rule_once(
     written = rules(Threshold(default=default, tiers=tiers, chains=chains))
     assert len(written) == len(chains) + len(tiers) + 1
     for chain, value in chains.items():
-        assert f'label_replace(vector({value:g}), "chain", "{chain}", "", "")' in written
+        assert f'label_replace(vector({value:.15g}), "chain", "{chain}", "", "")' in written
 
 
 def test_prometheus_takes_what_is_written(folder: Path) -> None:

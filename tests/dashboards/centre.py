@@ -13,7 +13,6 @@ import yaml
 from demo.centre import SCRAPED, VENUES, Centre
 from demo.processes import Supervisor
 from demo.until import until
-from demo.venue.binance.venue import ACCOUNTS
 from demo.views import Views, patiently
 
 READY = (
@@ -33,6 +32,14 @@ READY = (
     "exchange_currency_deposit_enabled",
     "exchange_currency_withdraw_enabled",
     "exchange_volume_usd_24h",
+    "exchange_funding_annualized_ratio",
+    "exchange_open_interest_usd",
+    "exchange_maintenance_margin_usage_ratio",
+    "exchange_forced_reductions_total",
+    "exchange_api_key_can_withdraw",
+    "exchange_transfers_pending",
+    "exchange_open_orders_unlisted",
+    "base:position_difference:abs",
 )
 """All that boards show of a centre in which all is well, what some configurations leave out included."""
 
@@ -70,17 +77,10 @@ async def _configure_nodes(centre: Centre) -> None:
 
 
 def _configure_venues(centre: Centre) -> None:
-    """What the demo leaves out: all tickers, and the key without which Binance tells nothing of deposits and withdrawals."""
-    _, reader = ACCOUNTS
-    key = {"api_key": reader.api_key, "secret": reader.secret}
-    for name, text in key.items():
-        (centre.run / "secrets" / name).write_text(text)
-    account = {"name": "desk", **{name: {"file": str(centre.run / "secrets" / name)} for name in key}}
+    """What the demo leaves out: all tickers."""
     with _changed(centre.run / "config/exchange.yml") as config:
         for venue in config["venues"]:
             venue["symbols"]["tickers"] = "all"
-            if venue["exchange"] == "binance":
-                venue["accounts"] = [account]
 
 
 @contextmanager

@@ -16,13 +16,14 @@ from dashboards.kit.emit import differences, queries, write
 from receiver.families import FAMILIES as RECEIVER
 from tests.dashboards import checks
 
-NAMES = ["occ-command-center", "occ-exchange", "occ-meta", "occ-nodes", "occ-pools", "occ-response"]
-DOMAINS = {
-    "occ-exchange": "exchange",
-    "occ-meta": "meta",
-    "occ-nodes": "nodes",
-    "occ-pools": "pools",
-    "occ-response": "receiver",
+NAMES = ["occ-accounts", "occ-command-center", "occ-exchange", "occ-meta", "occ-nodes", "occ-pools", "occ-response"]
+RULES_OF = {
+    "occ-accounts": ("exchange_accounts", "exchange_engine"),
+    "occ-exchange": ("exchange",),
+    "occ-meta": ("meta",),
+    "occ-nodes": ("nodes",),
+    "occ-pools": ("pools",),
+    "occ-response": ("receiver",),
 }
 
 CELL, BETWEEN, BARS = 30, 8, 100
@@ -81,12 +82,12 @@ def test_every_family_of_the_receiver_is_watched_by_a_rule_or_seen_on_a_board() 
     assert [family.name for family in RECEIVER if not used & set(family.series_names)] == []
 
 
-def test_every_family_of_exchanges_that_a_rule_watches_is_seen() -> None:
-    (board,) = (board for board in checks.boards() if board["uid"] == "occ-exchange")
-    seen = metrics(expr for _, expr, _ in queries(board))
+def test_every_family_of_exchanges_and_of_the_engine_that_a_rule_watches_is_seen() -> None:
+    boards = (board for board in checks.boards() if board["uid"] in ("occ-accounts", "occ-exchange"))
+    seen = metrics(expr for board in boards for _, expr, _ in queries(board))
     rules = [*(alert.expr for alert in checks.rules().values()), *checks.rules().recorded.values()]
-    watched = {name for name in metrics(rules) if name.startswith("exchange_")}
-    assert len(watched) > 20
+    watched = {name for name in metrics(rules) if name.startswith(("exchange_", "engine_"))}
+    assert len(watched) > 30
     assert sorted(watched - seen) == []
 
 
@@ -95,11 +96,12 @@ def metrics(expressions: Iterable[str]) -> set[str]:
     return {name for expr in expressions for name in promql.read(expr, checks.known()).metrics}
 
 
-@pytest.mark.parametrize(("uid", "domain"), DOMAINS.items())
-def test_every_alert_of_a_domain_leads_on_from_its_board(uid: str, domain: str) -> None:
+@pytest.mark.parametrize(("uid", "files"), RULES_OF.items())
+def test_every_alert_leads_on_from_its_board(uid: str, files: tuple[str, ...]) -> None:
     """Whoever follows an alert to its board finds there what it is about, and its runbook."""
     (board,) = (board for board in checks.boards() if board["uid"] == uid)
     linked = {name for _, panel in checks.shown(board) for name in checks.runbooks(panel)}
-    path = checks.RULES / f"alerts/{domain}.yml"
-    rules = [rule for group in yaml.safe_load(path.read_text(encoding="utf-8"))["groups"] for rule in group["rules"]]
+    paths = [checks.RULES / f"alerts/{name}.yml" for name in files]
+    groups = [group for path in paths for group in yaml.safe_load(path.read_text(encoding="utf-8"))["groups"]]
+    rules = [rule for group in groups for rule in group["rules"]]
     assert sorted({rule["alert"] for rule in rules} - linked) == []

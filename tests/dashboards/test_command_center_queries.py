@@ -44,6 +44,23 @@ def test_a_line_says_the_worst_of_its_venue(says: Says, given: Samples, state: f
     assert says(q.venue_states(), given, {} if state is None else {'{venue="a"}': state}) == ""
 
 
+ACCOUNT = {'occ_target_info{exporter="exchange",target="a/desk",venue="a",account="desk",tier="1"}': "1x10"}
+ITS_READS = {'occ_target_stale{exporter="exchange",target="a/desk",check="margin",venue="a",account="desk"}': "0x10"}
+
+
+@pytest.mark.parametrize(
+    ("given", "state"),
+    [
+        ({**WATCHDOG, **ACCOUNT, **ITS_READS, **alert("page", venue="a", account="desk")}, q.PAGE),
+        ({**WATCHDOG, **ACCOUNT, **ITS_READS, **alert("page", venue="a")}, q.WELL),
+        ({**WATCHDOG, **ACCOUNT, **SHOWN}, q.UNSEEN),
+    ],
+    ids=["a page", "a page of its venue", "its venue alone is seen"],
+)
+def test_a_line_says_the_worst_of_its_account(says: Says, given: Samples, state: float) -> None:
+    assert says(q.account_states(), given, {'{venue="a",account="desk"}': state}) == ""
+
+
 UP = 'venue:up:max{venue="a"}'
 
 

@@ -38,7 +38,7 @@ def test_the_provider_reads_the_boards_that_lie_beside_it(folder: Path) -> None:
     (provider,) = load(folder / "dashboards/occ.yml")["providers"]
     assert (provider["type"], provider["allowUiUpdates"]) == ("file", False)
     path = Path(provider["options"]["path"].replace("$$", "$"))
-    boards = ["command-center", "exchange", "meta", "nodes", "pools", "response"]
+    boards = ["accounts", "command-center", "exchange", "meta", "nodes", "pools", "response"]
     assert sorted(file.name for file in path.iterdir()) == [f"occ-{board}.json" for board in boards]
     assert "$$folder" in provider["options"]["path"], "Grafana would take $folder from its environment"
 
