@@ -22,8 +22,23 @@ _LIMITED: Document = {
 _HEARTBEAT = "min(engine_heartbeat_timestamp_seconds)"
 _ALIVE: Document = {"query": f"time() - {_HEARTBEAT} < 15", "heartbeat": _HEARTBEAT, "within": "30s"}
 _SILENCES: Document = {"heartbeat": "min(timestamp(alertmanager_silences))", "within": "30s"}
-_STOPS = ("FeedFrozen", "BookFrozen", "BookCrossed", "FlashCrash", "VenueDown")
+_BOOKS = ("FeedFrozen", "BookFrozen", "BookCrossed", "FlashCrash", "VenueDown")
 """What the engine should not quote through."""
+_MARGIN = ("MarginUsageHigh", "PositionNearLiquidation")
+"""What goes away when positions do."""
+_ACCOUNTS = (
+    *_MARGIN,
+    "OrdersRunaway",
+    "EngineRunaway",
+    "OrdersUnlisted",
+    "PositionUnlisted",
+    "KeyMayWithdraw",
+    "WithdrawalUnlisted",
+    "ForcedReduction",
+)
+"""What orders that stand make worse."""
+_ENGINE = ("EnginePositionDisagrees", "EngineOrdersFailing")
+"""What the engine itself does wrong, wherever."""
 
 
 def document(
@@ -38,7 +53,9 @@ def document(
         },
         "actions": [
             _halt_and_cancel(*traded),
-            _halt(anywhere, "halt", "Stop the engine on a venue", _STOPS),
+            _halt_and_flatten(*traded),
+            _cancel_all(*traded),
+            _halt(anywhere, "halt", "Stop the engine on a venue", (*_BOOKS, *_ACCOUNTS, *_ENGINE)),
             _told("resume", "Let the engine quote on a venue again", "/resume", 1, anywhere) | {"undo": "halt"},
             _order_size(),
             *_silencing(),
@@ -73,10 +90,41 @@ def _halt_and_cancel(venue: str, account: str) -> Document:
     parameters = {"venue": {"from_label": "venue", "choices": [venue]}}
     halt = _halt(parameters, "halt-and-cancel", "Stop the engine on a venue and cancel its open orders", ())
     cancel = {"executor": "cancel_orders", "venue": "$venue", "account": account, "keep": ["protective_stops"]}
-    offered = [{"alertname": name, "venue": venue} for name in ("FeedFrozen", "BookCrossed", "VenueDown")]
+    names = ("FeedFrozen", "BookCrossed", "VenueDown", *_ACCOUNTS)
+    offered = [{"alertname": name, "venue": venue} for name in names]
     read = {"exporter": "exchange", "target": f"$venue/{account}", "check": "orders"}
     verify = {"query": halt["verify"]["query"], "fresh": read, "within": "30s"}
     return halt | {"steps": [*halt["steps"], cancel], "offered_by": offered, "verify": verify}
+
+
+def _halt_and_flatten(venue: str, account: str) -> Document:
+    """As `_halt_and_cancel`, and then its contracts are closed: nothing is left that could be liquidated."""
+    whole = _halt_and_cancel(venue, account)
+    flatten = {"executor": "http", "target": "engine", "path": "/flatten", "body": {"venue": "$venue"}}
+    held = f'sum(exchange_position_base{{venue="$venue",account="{account}"}}) == 0'
+    read = {"exporter": "exchange", "target": f"$venue/{account}", "check": "positions"}
+    return whole | {
+        "name": "halt-and-flatten",
+        "title": "Stop the engine on a venue, cancel its open orders and close its contracts",
+        "steps": [*whole["steps"], {**flatten, "expect": {"status": 200}}],
+        "offered_by": [{"alertname": name, "venue": venue} for name in (*_MARGIN, "ForcedReduction")],
+        "verify": {"query": held, "fresh": read, "within": "30s"},
+    }
+
+
+def _cancel_all(venue: str, account: str) -> Document:
+    """Where the engine has stopped already: not even its stops are to stay."""
+    whole = _halt_and_cancel(venue, account)
+    gone = f'sum(exchange_open_orders{{venue="$venue",account="{account}"}}) == 0'
+    return {
+        "name": "cancel-all",
+        "title": "Cancel all orders on a venue, its stops as well",
+        "parameters": whole["parameters"],
+        "steps": [{"executor": "cancel_orders", "venue": "$venue", "account": account, "keep": []}],
+        "offered_by": [{"alertname": "OrdersWhileHalted", "venue": venue}],
+        "verify": {**whole["verify"], "query": gone},
+        **_LIMITED,
+    }
 
 
 def _order_size() -> Document:
@@ -131,7 +179,7 @@ def _evidence(parameters: Document, script: Path) -> Document:
         "title": "Note what happened at a venue, for later",
         "parameters": parameters,
         "steps": [{"executor": "script", "path": str(script), "sha256": sha256, "arguments": ["$venue"]}],
-        "offered_by": [{"alertname": name} for name in _STOPS],
+        "offered_by": [{"alertname": name} for name in _BOOKS],
         "verify": _ALIVE,
         **_LIMITED,
     }

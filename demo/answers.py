@@ -18,6 +18,9 @@ WITHIN = 60.0
 
 SEEN_WITHIN = 10.0
 
+RESOLVED_WITHIN = 120.0
+"""Seconds for the receiver to hear that an alert is over, of which most is the window of its rule."""
+
 
 class Unanswered(Exception):  # noqa: N818 - it names what is the matter
     """What was to come of it did not; the message says what did."""
@@ -34,10 +37,22 @@ async def _witnessed(views: Views, action: str, seen: Seen) -> None:
         raise Unanswered(f"{action} succeeded, and nothing else shows it") from None
 
 
+async def _resolved(views: Views, action: str, fingerprint: str) -> None:
+    async def over() -> bool:
+        found = [each["status"] for each in await views.episodes() if each["fingerprint"] == fingerprint]
+        return bool(found) and "firing" not in found
+
+    try:
+        await until(lambda: patiently(over), RESOLVED_WITHIN, every=0.2)
+    except TimeoutError:
+        raise Unanswered(f"{action} succeeded, and the alert fires still") from None
+
+
 @dataclass(frozen=True)
 class ByPeople:
     """Olga asks for it, Tom and Rita approve where approvals are wanted, it succeeds, and what it brings about is `seen` beside
-    the receiver. What undoes it is done likewise, once all is well, or `at_once`: of an alert that is muted the end is not heard.
+    the receiver. Where it `resolves` the alert, that is over while the fault is still there. What undoes it is done likewise, once
+    the fault is over, or `at_once`: of an alert that is muted the end is not heard.
     """
 
     action: str
@@ -45,6 +60,7 @@ class ByPeople:
     undo: str = ""
     undo_parameters: Mapping[str, str] = field(default_factory=dict)
     seen: Seen | None = None
+    resolves: bool = False
     at_once: bool = False
 
     async def given(self, views: Views, fingerprint: str) -> str:
@@ -52,7 +68,9 @@ class ByPeople:
         request = await acted(views, self.action, self.parameters, fingerprint)
         if self.seen is not None:
             await _witnessed(views, self.action, self.seen)
-        return f"{self.action} {request['state']}"
+        if self.resolves:
+            await _resolved(views, self.action, fingerprint)
+        return f"{self.action} {request['state']}" + (", which resolved it" if self.resolves else "")
 
 
 @dataclass(frozen=True)
@@ -139,6 +157,14 @@ async def ended(views: Views, id_: str) -> dict[str, Any]:
     if request["state"] != "succeeded":
         raise Unanswered(f"{request['action']} {request['state']}: {request['why']}")
     return request
+
+
+async def acknowledged(views: Views) -> None:
+    """Olga knows of every incident that is open: what goes on for long would escalate else."""
+    desk = views.desk(OLGA)
+    for incident in (await desk.get("/incidents"))["incidents"]:
+        if incident["status"] == "open":
+            await desk.post(f"/incidents/{incident['id']}/acknowledge")
 
 
 async def frozen(views: Views) -> Callable[[], Awaitable[None]]:

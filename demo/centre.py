@@ -23,6 +23,10 @@ VENUES = {"binance": "binance", "bourse": "binance", "kraken": "kraken"}
 """Three venues by name, and what each speaks."""
 TRADED, ACCOUNT = "binance", "trader"
 """Where the desk's engine has orders, and as whom."""
+HELD = tuple(name for name, kind in VENUES.items() if kind == "binance")
+"""Where that account is: what is there counts, whether or not anybody trades with it."""
+CONTRACT, POSITION, WALLET = settings.CONTRACT, "2", "20000"
+"""What it holds there, in BTC, and what the account for contracts has to begin with, in USDT: enough, and not by much."""
 PARTS = (
     "anvil",
     "fork",
@@ -180,7 +184,7 @@ class Centre:
     def _traded(self) -> dict[str, Any]:
         """The venue where the receiver may cancel what the engine has."""
         keys = {"api_key": {"file": str(self._trade_key)}, "secret": {"file": str(self._trade_secret)}}
-        account = {**keys, "markets": ["spot"]}
+        account = {**keys, "markets": [*settings.TRADED_MARKETS]}
         base_url = f"{self.url('venues')}/{TRADED}"
         return {"exchange": VENUES[TRADED], "base_url": base_url, "accounts": {ACCOUNT: account}}
 
@@ -200,7 +204,7 @@ class Centre:
     def _venues(self) -> Part:
         served = (word for name, kind in VENUES.items() for word in ("--venue", f"{name}={kind}"))
         # As deep as DepthThin wants it of a venue that is well.
-        deep = "--symbols", "4", "--clip", "300000"
+        deep = "--symbols", "4", "--clip", "300000", "--wallet", WALLET
         return self._module("venues", "demo.venue", "--port", str(self._ports["venues"]), *deep, *served)
 
     def _exporter(self, name: str) -> Part:
@@ -209,12 +213,21 @@ class Centre:
     def _engine(self) -> Part:
         """The desk's own: it quotes on every venue what the exporter follows there."""
         markets = (f"--venue={name}={','.join(settings.books(kind))}" for name, kind in VENUES.items())
-        trades = f"--trades={TRADED}={VENUES[TRADED]}@{self.url('venues')}/{TRADED}"
-        flags = "--port", str(self._ports["engine"]), "--state", str(self.run / "engine.json"), trades, *markets
+        counted = (
+            f"--{'trades' if name == TRADED else 'counts'}={name}={VENUES[name]}@{self.url('venues')}/{name}"
+            for name in HELD
+        )
+        holds = f"--holds={TRADED}={CONTRACT}={POSITION}"
+        file = str(self.run / "engine.json")
+        flags = "--port", str(self._ports["engine"]), "--state", file, holds, *counted, *markets
         trader = next(account for account in ACCOUNTS if account.name == ACCOUNT)
-        token = self._engine_token.read_text() if self._engine_token.exists() else ""
-        keys = {"ENGINE_TOKEN": token, "VENUE_KEY": trader.api_key, "VENUE_SECRET": trader.secret}
+        keys = {"ENGINE_TOKEN": self.engine_token, "VENUE_KEY": trader.api_key, "VENUE_SECRET": trader.secret}
         return self._module("engine", "demo.engine", *flags, **keys)
+
+    @property
+    def engine_token(self) -> str:
+        """What lets in at the engine; empty before the run's folder is written."""
+        return self._engine_token.read_text() if self._engine_token.exists() else ""
 
     def _receiver(self) -> Part:
         return self._module("receiver", "receiver", *self._own_flags("receiver"))

@@ -16,7 +16,7 @@ import aiohttp
 from rich.console import Console
 from rich.table import Table
 
-from .answers import Unanswered, frozen, taken_back
+from .answers import Unanswered, acknowledged, frozen, taken_back
 from .centre import Centre, NoDemo
 from .drills import DRILLS, Alert, Drill
 from .screen import console
@@ -29,6 +29,9 @@ AFTERMATH = 4.0
 """Seconds for which it is watched on, once all that must fire has: what else might come."""
 
 WATCHDOG = "Watchdog"
+
+LASTING = frozenset(alert for drill in DRILLS for alert in drill.lasts)
+"""What may fire long after a drill."""
 
 
 @dataclass
@@ -59,7 +62,7 @@ class Verdict:
 
 
 class Exercise:
-    """One drill on one running centre."""
+    """One drill on one running centre, where alerts of former ones may fire still."""
 
     def __init__(self, centre: Centre, views: Views, drill: Drill) -> None:
         self._centre, self._views, self._drill = centre, views, drill
@@ -71,6 +74,7 @@ class Exercise:
         """Breaks, watches, mends. The fault is taken back whatever happens."""
         self._known = {episode["id"]: episode["updated_at"] for episode in await self._views.episodes()}
         self._pages = len(await self._views.pages())
+        self._lasting = LASTING & await self._views.firing()
         async with self._frozen():
             async with self._broken():
                 self._began = time.monotonic()
@@ -81,8 +85,9 @@ class Exercise:
                     await self._take_back(at_once=True)
                     with contextlib.suppress(TimeoutError):
                         await until(self._look_on, AFTERMATH, every=LOOKS_EVERY)
+            await self._take_back(at_once=False)
+            await self._acknowledge()
             recovered = await self._recovered()
-        await self._take_back(at_once=False)
         complaints = (*self._complaints(recovered), *self._unanswered)
         return Verdict(self._drill, self._seen, recovered, complaints, self._answered)
 
@@ -101,6 +106,14 @@ class Exercise:
             except (Unanswered, aiohttp.ClientError) as error:
                 self._unanswered.append(f"not taken back: {error}")
 
+    async def _acknowledge(self) -> None:
+        """What lasts is known to somebody, so that nothing more comes of it."""
+        if self._drill.lasts:
+            try:
+                await acknowledged(self._views)
+            except aiohttp.ClientError as error:
+                self._unanswered.append(f"not acknowledged: {error}")
+
     @contextlib.asynccontextmanager
     async def _frozen(self) -> AsyncIterator[None]:
         if not self._drill.frozen:
@@ -115,24 +128,34 @@ class Exercise:
     @contextlib.asynccontextmanager
     async def _broken(self) -> AsyncIterator[None]:
         try:
-            for name, fault in self._drill.breaks.items():
-                await self._views.set_fault(name, fault)
-            for name, (kind, particulars) in self._drill.venues.items():
-                await self._views.set_venue_fault(name, kind, **particulars)
-            if self._drill.halts:
-                await self._views.chain("evm_setIntervalMining", 0)
-            if self._drill.market:
-                await self._views.set_market_fault(self._drill.market)
+            await self._break()
             yield
         finally:
-            for name in self._drill.venues:
-                await self._views.clear_venue(name)
-            for name in self._drill.breaks:
-                await self._views.clear_fault(name)
-            if self._drill.halts:
-                await self._views.chain("evm_setIntervalMining", 1)
-            if self._drill.market:
-                await self._views.set_market_fault("")
+            await self._mend()
+
+    async def _break(self) -> None:
+        for name, fault in self._drill.breaks.items():
+            await self._views.set_fault(name, fault)
+        for name, (kind, particulars) in self._drill.venues.items():
+            await self._views.set_venue_fault(name, kind, **particulars)
+        if self._drill.halts:
+            await self._views.chain("evm_setIntervalMining", 0)
+        if self._drill.market:
+            await self._views.set_market_fault(self._drill.market)
+        if self._drill.engine:
+            await self._views.set_engine_fault(self._drill.engine)
+
+    async def _mend(self) -> None:
+        for name in self._drill.venues:
+            await self._views.clear_venue(name)
+        for name in self._drill.breaks:
+            await self._views.clear_fault(name)
+        if self._drill.halts:
+            await self._views.chain("evm_setIntervalMining", 1)
+        if self._drill.market:
+            await self._views.set_market_fault("")
+        if self._drill.engine:
+            await self._views.set_engine_fault("")
 
     async def _all_seen(self) -> bool:
         await self._look()
@@ -164,7 +187,7 @@ class Exercise:
         again = episode["id"] in self._known
         if again and (episode["status"] != "firing" or episode["updated_at"] == self._known[episode["id"]]):
             return
-        alert = (episode["alertname"], episode["labels"].get("entity", ""))
+        alert = _alert(episode)
         at = datetime.fromisoformat(episode["updated_at" if again else "received_at"]).timestamp()
         self._seen.received.setdefault(alert, max(at - self._began_at, 0.0))
         self._fingerprints[alert] = episode["fingerprint"]
@@ -172,8 +195,9 @@ class Exercise:
     async def _recovered(self) -> float | None:
         """Seconds until all is as it was; None where that was not seen in time."""
         ended = time.monotonic()
+        but = self._lasting | self._drill.lasts
         try:
-            await until(lambda: patiently(lambda: healthy(self._views)), self._drill.recovers, every=LOOKS_EVERY)
+            await until(lambda: patiently(lambda: healthy(self._views, but)), self._drill.recovers, every=LOOKS_EVERY)
         except TimeoutError:
             return None
         return time.monotonic() - ended
@@ -189,23 +213,33 @@ class Exercise:
             yield f"{_said(alert)} was not muted"
         for alert in sorted(drill.mutes & seen.received.keys()):
             yield f"{_said(alert)} was to be muted, and reached the receiver"
-        for alert in sorted(seen.received.keys() - drill.fires - drill.mutes):
+        for alert in sorted(seen.received.keys() - drill.fires - drill.mutes - self._lasting):
             if alert[0] not in drill.follows | {WATCHDOG}:
                 yield f"{_said(alert)} must not have come"
-        for alert in sorted(alert for alert in seen.paged if alert[0] not in drill.pages | drill.follows):
+        for alert in sorted(
+            each for each in seen.paged.keys() - self._lasting if each[0] not in drill.pages | drill.follows
+        ):
             yield f"{_said(alert)} must not have paged"
         if recovered is None:
             yield f"not healthy again after {drill.recovers:.0f} s"
+
+
+def _alert(episode: Mapping[str, Any]) -> Alert:
+    return episode["alertname"], episode["labels"].get("entity", "")
 
 
 def _said(alert: Alert) -> str:
     return f"{alert[0]} for {alert[1]}"
 
 
-async def healthy(views: Views) -> bool:
-    """Nothing fires but the Watchdog, nowhere, nor is about to; every node, venue and pool is up, and all of them is read."""
-    firing = {name for name, _ in await views.firing()}
-    open_ones = {each["alertname"] for each in await views.episodes() if each["status"] == "firing"}
+async def healthy(views: Views, but: frozenset[Alert] = frozenset()) -> bool:
+    """Nothing fires but the Watchdog and what lasts, nowhere, nor is about to; every node, venue and pool is up, and all of them is
+    read.
+    """
+    firing = {name for name, _ in await views.firing() - but}
+    open_ones = {
+        name for name, _ in {_alert(each) for each in await views.episodes() if each["status"] == "firing"} - but
+    }
     return (
         firing == open_ones == {WATCHDOG}
         and await views.nodes_up()
@@ -224,7 +258,7 @@ async def drilled(centre: Centre, drills: Sequence[Drill], out: Console) -> list
     async with Views(centre) as views:
         for drill in drills:
             with _waiting(out, "waiting until all is well"):
-                await until(lambda: patiently(lambda: healthy(views)), HEALTHY_WITHIN)
+                await until(lambda: patiently(lambda: healthy(views, LASTING)), HEALTHY_WITHIN)
             out.print(f"{drill.name}: {drill.story}", style="bold", soft_wrap=True)
             with _waiting(out, f"{drill.name}: watching for at most {drill.within(centre.scale):.0f} s"):
                 verdict = await Exercise(centre, views, drill).run()

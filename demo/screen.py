@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from .centre import NODES, VENUES, Centre
+from .engine.faults import Fault as Misdeed
 from .faults import Fault
 from .people import HANDS, Person, password_file
 from .processes import State
@@ -109,7 +110,8 @@ def _password(centre: Centre, person: Person) -> str:
 def guide(centre: Centre) -> str:
     """What runs where, and what can be done with it."""
     faults, venues = f"{centre.url('proxy')}/nodes", f"{centre.url('venues')}/venues"
-    venue = next(iter(VENUES))
+    venue, engine = next(iter(VENUES)), f"{centre.url('engine')}/faults"
+    known = f'-H "Authorization: Bearer $(cat {centre.secrets}/engine_token)"'
     return "\n".join(
         (
             f"receiver      {centre.url('receiver')}/",
@@ -117,7 +119,7 @@ def guide(centre: Centre) -> str:
                 f"log in        as {person.id}, who {person.does}: password {_password(centre, person)}"
                 for person in HANDS
             ),
-            f"metrics       {', '.join(f'{centre.url(name)}/metrics' for name in ('nodes', 'exchange', 'pools'))}",
+            f"metrics       {', '.join(f'{centre.url(name)}/metrics' for name in ('nodes', 'exchange', 'pools', 'engine'))}",
             f"Prometheus    {centre.url('prometheus')}/",
             f"Alertmanager  {centre.url('alertmanager')}/",
             *(f"Grafana       {address}/" for name, address in centre.addresses().items() if name == "grafana"),
@@ -126,6 +128,8 @@ def guide(centre: Centre) -> str:
             f"mend it       curl -X DELETE {faults}/{NODES[1]}/fault",
             f"break a venue curl -X PUT {venues}/{venue}/fault/{VenueFault.FROZEN}",
             f"mend it       curl -X DELETE {venues}/{venue}/fault",
+            f"or the engine curl -X PUT {engine}/{Misdeed.RUNAWAY} {known}",
+            f"mend it       curl -X DELETE {engine} {known}",
             f"all faults    curl {faults} {venues}",
             "drills        occ drill --all, in another terminal; occ drill --help names them",
             f"time scale    {centre.scale:g}: waits and windows of rules and routes are divided by it, thresholds are not",

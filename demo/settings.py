@@ -11,6 +11,11 @@ Document = dict[str, Any]
 
 CHAIN = "local"
 NODES = ("alpha", "beta", "gamma")
+CONTRACT = "BTC/USDT:USDT"
+TRADED_MARKETS = ("spot", "linear")
+"""Of what an account of Binance's has; the demo has no coin-margined contracts."""
+TREASURY = "0x" + "a7" * 20
+"""The one address that the desk withdraws to."""
 OCC = "occ"  # the one receiver of the shipped routes that is left something to send to
 
 
@@ -38,7 +43,7 @@ def exchange(base_urls: Mapping[str, str], kinds: Mapping[str, str], key: Path, 
     Binance also tell of their wallets, and of what is open, to a key of the account that only reads.
     """
     keys = {"api_key": {"file": str(key)}, "secret": {"file": str(secret)}}
-    reader = {"name": account, **keys, "markets": ["spot"]}
+    reader = {"name": account, **keys, "markets": [*TRADED_MARKETS], "withdraw_to": [TREASURY]}
     venues = [
         {"name": name, "exchange": kinds[name], "base_url": url, "rate_limit_share": 1, **_FOLLOWED[kinds[name]]}
         | {"labels": {"team": "demo", "tier": "1"}}
@@ -51,20 +56,29 @@ def exchange(base_urls: Mapping[str, str], kinds: Mapping[str, str], key: Path, 
         "defaults": {"interval": "1s", "timeout": "1s", "stale_after": "10s", "silence": "4s"},
         "assets": {"BTC": ["XBT"]},
         "sizes_usd": [1000, 10000],
-        "dollar_like": ["USD", "USDT"],
-        "prices": {"USDT": {"venue": dollars, "symbol": "USDT/USD"}},
+        "dollar_like": ["USD", "USDT", "USDC"],
+        "prices": {asset: {"venue": dollars, "symbol": f"{asset}/USD"} for asset in ("USDT", "USDC", "BTC", "ETH")},
         "venues": venues,
     }
 
 
 _CHECKS = {check: {"interval": "10s"} for check in ("clock", "status", "markets", "currencies", "prices")}
 
+_ACCOUNT_CHECKS = {
+    **{check: {"interval": "2s"} for check in ("orders", "margin")},
+    **{check: {"interval": "3s"} for check in ("balances", "positions")},
+    **{check: {"interval": "10s"} for check in ("key", "transfers", "funding", "open_interest")},
+    # What these ask costs an account forty times what the others do.
+    **{check: {"interval": "15s"} for check in ("unlisted_orders", "reductions", "settled_funding")},
+}
+"""Of what keys can see, and of contracts: much more often than usual, so that drills need not wait for it."""
+
 _FOLLOWED: Mapping[str, Document] = {
     "binance": {
-        "symbols": {"books": ["BTC/USDT", "ETH/USDT"]},
+        "symbols": {"books": ["BTC/USDT", "ETH/USDT", CONTRACT]},
         "checks": {
             "order_book": {"poll": {"interval": "2s"}, "stale_after": "12s"},
-            "orders": {"interval": "2s"},
+            **_ACCOUNT_CHECKS,
             **_CHECKS,
         },
     },
@@ -75,6 +89,7 @@ _FOLLOWED: Mapping[str, Document] = {
         "checks": {
             "order_book": {"poll": {"interval": "4s"}, "stale_after": "12s"},
             **_CHECKS,
+            **{check: {"interval": "30s"} for check in ("clock", "status", "currencies")},
             "markets": {"interval": "60s"},
         },
     },

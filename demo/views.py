@@ -58,6 +58,13 @@ class Views:
     async def all_scraped(self) -> bool:
         return len(await self.query("up == 1")) == len(self._centre.jobs)
 
+    async def value(self, part: str, name: str, **labels: str) -> float | None:
+        """Of one series on the page of a part; None where it is not there."""
+        found = (
+            each for each in await self.samples(part) if each.name == name and labels.items() <= each.labels.items()
+        )
+        return next((each.value for each in found), None)
+
     async def nodes_up(self) -> bool:
         return len(await self.query('occ_target_up{exporter="nodes",check="evm"} == 1')) == len(NODES)
 
@@ -135,6 +142,16 @@ class Views:
         """A fault of the chain with the pools; none by an empty name."""
         url = f"{self._centre.url('market')}/fault"
         async with self._session.put(f"{url}/{name}") if name else self._session.delete(url):
+            pass
+
+    async def set_engine_fault(self, name: str) -> None:
+        """A fault of the desk's engine; none by an empty name."""
+        url = f"{self._centre.url('engine')}/faults"
+        headers = {"Authorization": f"Bearer {self._centre.engine_token}"}
+        asked = (
+            self._session.put(f"{url}/{name}", headers=headers) if name else self._session.delete(url, headers=headers)
+        )
+        async with asked:
             pass
 
     async def set_venue_fault(self, venue: str, fault: str, **particulars: str) -> None:

@@ -164,7 +164,7 @@ def _with_known_orders(exchange: str) -> str:
     from adapters.venue.orders import MANNERS  # noqa: PLC0415 - ccxt is loaded where a venue is configured alone
 
     if exchange not in MANNERS:
-        raise refuse(f"it is not known how this exchange keeps its orders; known are: {', '.join(MANNERS)}")
+        raise refuse(f"cancelling orders was not tried at this exchange; it was at: {', '.join(MANNERS)}")
     return exchange
 
 

@@ -17,11 +17,22 @@ class Fault(StrEnum):
     REFUSE = "refuse"  # `status`
     SLOW = "slow"  # takes effect, and answers, `seconds` late; also when nobody waits any more
     FORGETFUL = "forgetful"  # keys mean nothing to it: what is sent twice takes effect twice
+    # of its own accord, whatever it is told
+    SILENT = "silent"  # its main loop stands still, while its pages are served
+    STOPPED = "stopped"  # it quotes nowhere any more, and its orders stand
+    RUNAWAY = "runaway"  # it places orders without end wherever it quotes
+    MISSED_FILLS = "missed_fills"  # it does not hear of what it bought, and buys it again
+    STRAY = "stray"  # it has orders in a symbol that it was not given
 
     @property
     def commits(self) -> bool:
         """Whether what it is told takes effect before the fault does."""
         return self.startswith("commit_then")
+
+    @property
+    def own(self) -> bool:
+        """Whether it befalls what the engine does by itself."""
+        return self in (Fault.SILENT, Fault.STOPPED, Fault.RUNAWAY, Fault.MISSED_FILLS, Fault.STRAY)
 
 
 class Befalls(StrEnum):
@@ -30,6 +41,7 @@ class Befalls(StrEnum):
     CHANGES = "changes"
     OPERATIONS = "operations"  # questions about a key
     PARAMETERS = "parameters"  # questions about a parameter
+    ITSELF = "itself"  # what it does of its own accord
 
 
 @dataclass
@@ -47,9 +59,10 @@ class Trouble:
         """From a path and a query; ValueError where one of them is not ours."""
         if unknown := query.keys() - {"befalls", "times", "seconds", "status"}:
             raise ValueError(f"unknown: {', '.join(sorted(unknown))}")
+        what = Fault(fault)
         return cls(
-            Fault(fault),
-            Befalls(query.get("befalls", Befalls.CHANGES)),
+            what,
+            Befalls.ITSELF if what.own else Befalls(query.get("befalls", Befalls.CHANGES)),
             int(query["times"]) if "times" in query else None,
             float(query.get("seconds", "2")),
             int(query.get("status", "403")),
@@ -67,6 +80,12 @@ class Faults:
 
     def clear(self) -> None:
         self.standing.clear()
+
+    @property
+    def own(self) -> Fault | None:
+        """What is wrong with what the engine does of its own accord."""
+        trouble = self.standing.get(Befalls.ITSELF)
+        return trouble.fault if trouble else None
 
     def strike(self, what: Befalls) -> Trouble | None:
         """The fault that befalls this request, counted."""

@@ -15,11 +15,11 @@ from typing import Any, Self
 
 from aiohttp import web
 
-from occ.metrics import Catalogue
-from occ.page import Column, Format, Page
+from occ.page import Format
 
-from . import families
-from .faults import Befalls, Fault, Faults, Trouble
+from .faults import Befalls, Fault, Trouble
+from .figures import Figures
+from .ledger import Ledger
 from .state import Engine, Order, RefusalError
 
 LOOPBACK = "127.0.0.1"
@@ -30,16 +30,22 @@ _OPEN = ("/metrics", "/-/ready")
 
 
 class Server:
-    """`port` 0 is any free one. Without a token everybody is let in."""
+    """`port` 0 is any free one. Without a token everybody is let in. `ledger` is what the engine holds; without one, nothing."""
 
-    def __init__(self, engine: Engine, *, port: int = 0, token: str = "", now: Callable[[], float] = time.time) -> None:
-        self.engine, self.faults = engine, Faults()
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        ledger: Ledger | None = None,
+        port: int = 0,
+        token: str = "",
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self.engine, self.faults = engine, engine.faults
+        self.ledger = ledger or Ledger()
+        self.figures = Figures(engine, self.ledger)
         self._port, self._token, self._now = port, token, now
         self._heartbeat = now()
-        self._page = Page(Catalogue(families.FAMILIES))
-        self._markets = tuple(
-            {"venue": venue, "symbol": symbol} for venue, symbols in engine.markets.items() for symbol in symbols
-        )
 
     async def __aenter__(self) -> Self:
         app = web.Application(middlewares=[self._let_in])
@@ -47,7 +53,7 @@ class Server:
             [
                 web.get("/-/ready", self._ready),
                 web.get("/metrics", self._metrics),
-                *(web.post(f"/{{verb:{verb}}}", self._tell) for verb in ("halt", "resume", "kill-switch")),
+                *(web.post(f"/{{verb:{verb}}}", self._tell) for verb in ("halt", "resume", "flatten", "kill-switch")),
                 web.get("/parameters/{name}", self._parameter),
                 web.put("/parameters/{name}", self._tell),
                 web.get("/operations/{key}", self._operation),
@@ -80,7 +86,8 @@ class Server:
 
     async def _turn(self) -> None:
         while True:
-            self._heartbeat = self._now()
+            if self.faults.own is not Fault.SILENT:
+                self._heartbeat = self._now()
             await asyncio.sleep(TURN)
 
     @web.middleware
@@ -134,14 +141,7 @@ class Server:
         return web.Response(text="ready\n")
 
     async def _metrics(self, _: web.Request) -> web.Response:
-        quoting = [int(self.engine.quoting(row["venue"])) for row in self._markets]
-        columns = [
-            Column(families.HEARTBEAT, ({},), [self._heartbeat]),
-            Column(families.QUOTING, self._markets, quoting),
-            Column(families.KILL_SWITCH, ({},), [int(self.engine.killed)]),
-        ]
-        self._page.put("engine", columns)
-        return web.Response(body=self._page.render(), headers={"Content-Type": Format.TEXT.value})
+        return web.Response(body=self.figures.shown(self._heartbeat), headers={"Content-Type": Format.TEXT.value})
 
     # --- faults ---
 

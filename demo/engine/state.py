@@ -11,6 +11,8 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
+from .faults import Fault, Faults
+
 
 class RefusalError(Exception):
     """What the engine does not do, and the HTTP status that says so."""
@@ -75,18 +77,20 @@ class Engine:
     parameters: dict[str, Parameter] = field(default_factory=_standard)
     file: Path | None = None
     halted: set[str] = field(default_factory=set)
+    flat: set[str] = field(default_factory=set)
     killed: bool = False
     fence: int = 0
     operations: dict[str, Operation] = field(default_factory=dict)
     effects: Counter[str] = field(default_factory=Counter)
     received: Counter[str] = field(default_factory=Counter)
+    faults: Faults = field(default_factory=Faults)
 
     def __post_init__(self) -> None:
         if self.file and self.file.exists():
             self._recall(json.loads(self.file.read_text()))
 
     def quoting(self, venue: str) -> bool:
-        return not self.killed and venue not in self.halted
+        return not self.killed and venue not in self.halted and self.faults.own is not Fault.STOPPED
 
     def take(self, order: Order, *, forgetful: bool = False) -> Operation:
         """Does it, once; raises RefusalError. `forgetful`: does it again each time it is told to, as an engine without keys."""
@@ -116,8 +120,14 @@ class Engine:
         self.halted.add(self._venue(order))
         return self._shown(order)
 
+    def _flatten(self, order: Order) -> dict[str, Any]:
+        """Halted there as well, for who quotes gets a position again."""
+        self.flat.add(self._venue(order))
+        return self._halt(order)
+
     def _resume(self, order: Order) -> dict[str, Any]:
         self.halted.discard(self._venue(order))
+        self.flat.discard(self._venue(order))
         return self._shown(order)
 
     def _kill(self, order: Order) -> dict[str, Any]:
@@ -153,6 +163,7 @@ class Engine:
             return
         kept = {
             "halted": sorted(self.halted),
+            "flat": sorted(self.flat),
             "killed": self.killed,
             "fence": self.fence,
             "parameters": {name: vars(parameter) for name, parameter in self.parameters.items()},
@@ -167,7 +178,8 @@ class Engine:
         fresh.replace(self.file)
 
     def _recall(self, kept: Mapping[str, Any]) -> None:
-        self.halted, self.killed, self.fence = set(kept["halted"]), kept["killed"], kept["fence"]
+        self.halted, self.flat = set(kept["halted"]), set(kept["flat"])
+        self.killed, self.fence = kept["killed"], kept["fence"]
         self.parameters = {name: Parameter(**parameter) for name, parameter in kept["parameters"].items()}
         self.operations = {key: Operation(**operation) for key, operation in kept["operations"].items()}
         self.effects = Counter(kept["effects"])
@@ -176,6 +188,7 @@ class Engine:
 _VERBS: Mapping[str, Callable[[Engine, Order], dict[str, Any]]] = {
     "halt": Engine._halt,  # noqa: SLF001 - of this module
     "resume": Engine._resume,  # noqa: SLF001
+    "flatten": Engine._flatten,  # noqa: SLF001
     "kill-switch": Engine._kill,  # noqa: SLF001
     "set": Engine._set,  # noqa: SLF001
 }

@@ -4,6 +4,7 @@ import asyncio
 import io
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -12,16 +13,19 @@ import pytest
 import yaml
 from rich.console import Console
 
-from demo import drilling
-from demo.centre import CANARIES, NODES, RULES, VENUES, Centre, NoDemo
+from demo import actions, answers, drilling
+from demo.answers import ByPeople
+from demo.centre import ACCOUNT, CANARIES, NODES, RULES, TRADED, VENUES, Centre, NoDemo
 from demo.drilling import Exercise, Verdict, healthy
 from demo.drills import DRILLS, Alert, Drill
+from demo.engine.faults import Fault as EngineFault
 from demo.faults import Fault
 from demo.parts import ROOT
 from demo.until import until
 from demo.venue.faults import Fault as VenueFault
 from demo.views import Views
 
+DEADLINE = 30.0
 LAGGING = ("NodeLagging", "local/beta")
 BLIND = ("ChainBlind", "local")
 DRILL = Drill(
@@ -62,6 +66,9 @@ class Scripted(Views):
     async def clear_fault(self, node: str) -> None:
         self.faults_set.pop(node)
 
+    async def set_engine_fault(self, name: str) -> None:
+        self.told.append(("engine", (name,)))
+
     async def chain(self, method: str, *params: object) -> None:
         self.told.append((method, params))
 
@@ -101,7 +108,7 @@ class Scripted(Views):
 
 def _episode(name: str, entity: str, number: int) -> dict[str, Any]:
     at = datetime.now(UTC).isoformat()
-    named = {"id": number, "alertname": name, "labels": {"entity": entity}, "fingerprint": "f"}
+    named = {"id": number, "alertname": name, "labels": {"entity": entity}, "fingerprint": f"f{number}"}
     return {**named, "status": "firing", "received_at": at, "updated_at": at}
 
 
@@ -151,6 +158,72 @@ async def test_a_chain_that_is_halted_goes_on_afterwards(views: Scripted) -> Non
     views.stays = views.ever_broken = True
     await drilled(views, Drill("stall", "", fires=frozenset({LAGGING}), halts=True, rules=1, recovers=1))
     assert views.told == [("evm_setIntervalMining", (0,)), ("evm_setIntervalMining", (1,))]
+
+
+async def test_a_fault_of_the_engine_is_set_and_taken_back(views: Scripted) -> None:
+    views.stays = views.ever_broken = True
+    await drilled(views, Drill("silent", "", fires=frozenset({LAGGING}), engine="silent", rules=1, recovers=1))
+    assert views.told == [("engine", ("silent",)), ("engine", ("",))]
+
+
+class Obedient:
+    """Who asks here gets what was asked for at once; one incident is open."""
+
+    def __init__(self) -> None:
+        self.posted: list[str] = []
+
+    async def post(self, path: str, **_body: object) -> dict[str, str]:
+        self.posted.append(path)
+        return {"id": "r", "plan_hash": "h", "state": "approved"}
+
+    async def get(self, _path: str) -> dict[str, Any]:
+        incidents = [{"id": 7, "status": "open"}, {"id": 8, "status": "resolved"}]
+        return {"request": {"state": "succeeded", "action": "halt", "why": ""}, "incidents": incidents}
+
+
+@pytest.mark.parametrize("cured", [True, False])
+async def test_an_alert_that_an_action_is_to_resolve_must_be_over_before_the_fault_is(
+    views: Scripted, monkeypatch: pytest.MonkeyPatch, *, cured: bool
+) -> None:
+    monkeypatch.setattr(answers, "RESOLVED_WITHIN", DEADLINE if cured else 0.5)
+    monkeypatch.setattr(views, "desk", lambda _person: Obedient())
+    episodes = views.episodes
+
+    async def acted_on() -> list[dict[str, Any]]:
+        looks.append(views.broken)
+        over = {"status": "resolved"} if cured and sum(looks) > 1 else {}
+        return [each if each["alertname"] == "Watchdog" else {**each, **over} for each in await episodes()]
+
+    looks: list[bool] = []
+    monkeypatch.setattr(views, "episodes", acted_on)
+    verdict = await drilled(views, replace(DRILL, answer=ByPeople("halt", resolves=True), to=LAGGING))
+    complaint = "not answered: halt succeeded, and the alert fires still"
+    assert verdict.complaints == (() if cured else (complaint,))
+    assert verdict.answered == ("halt succeeded, which resolved it" if cured else "")
+
+
+async def well() -> bool:
+    return True
+
+
+async def test_an_alert_that_lasts_is_waited_for_no_longer_and_spoils_no_later_drill(
+    views: Scripted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (lasting, *_), olga = drilling.LASTING, Obedient()
+    monkeypatch.setattr(views, "desk", lambda _person: olga)
+    views.stays, views.silences, views.calls = True, set[Alert](), set[Alert]()
+    views.receives = views.fires = {lasting}
+    for name in ("nodes_up", "venues_up", "pools_up", "settled"):
+        setattr(views, name, well)
+    drill = Drill("lag", "", breaks={"beta": Fault.STALL}, fires=frozenset({lasting}), recovers=1)
+    assert (await drilled(views, drill)).complaints == ("not healthy again after 1 s",)
+    assert olga.posted == []
+    assert (await drilled(views, replace(drill, lasts=drill.fires))).passed
+    assert olga.posted == ["/incidents/7/acknowledge"], "what goes on is known to somebody"
+    later = Drill("silent", "", fires=frozenset(), engine="silent", rules=1, recovers=1)
+    assert (await drilled(views, later)).passed
+    views.receives = {LAGGING}
+    assert "NodeLagging for local/beta must not have come" in (await drilled(views, later)).complaints
 
 
 async def test_the_fault_is_taken_back_when_the_drill_is_given_up(views: Scripted) -> None:
@@ -230,7 +303,9 @@ def test_a_drill_names_what_there_is(drill: Drill) -> None:
     assert drill.breaks.keys() <= {*NODES, *CANARIES}
     assert drill.venues.keys() <= VENUES.keys()
     assert {fault for fault, _ in drill.venues.values()} <= set(VenueFault)
-    assert drill.breaks or drill.venues or drill.halts or drill.market
+    assert not drill.engine or EngineFault(drill.engine).own
+    assert drill.lasts <= drill.fires
+    assert drill.breaks or drill.venues or drill.halts or drill.market or drill.engine
 
 
 @pytest.mark.parametrize("drill", DRILLS, ids=lambda drill: drill.name)
@@ -238,6 +313,20 @@ def test_the_runbooks_of_what_fires_tell_of_the_drill(drill: Drill) -> None:
     for name, _ in drill.fires:
         _, _, section = (ROOT / "runbooks" / f"{name}.md").read_text().partition("## Drill")
         assert f"`{drill.name}`" in section
+
+
+OFFERED = {
+    action["name"]: {each["alertname"] for each in action.get("offered_by", ())}
+    for action in actions.document({}, "", venues=[*VENUES], traded=(TRADED, ACCOUNT), script=Path(__file__))["actions"]
+}
+
+
+@pytest.mark.parametrize("drill", [drill for drill in DRILLS if drill.answer], ids=lambda drill: drill.name)
+def test_what_is_done_about_an_alert_is_what_it_offers(drill: Drill) -> None:
+    assert drill.answer
+    assert drill.to in drill.fires
+    assert drill.to[0] in OFFERED[drill.answer.action]
+    assert not drill.answer.undo or drill.answer.undo in OFFERED
 
 
 def _told(found: Iterable[Alert]) -> str:

@@ -71,7 +71,7 @@ KEY = "api_key: {env: KEY}, secret: {env: SECRET}"
 @pytest.mark.parametrize(
     ("venues", "complaint"),
     [
-        (f"{{okx: {{exchange: okx, accounts: {{desk: {{{KEY}}}}}}}}}", "it is not known how this exchange keeps its orders"),
+        (f"{{okx: {{exchange: okx, accounts: {{desk: {{{KEY}}}}}}}}}", "cancelling orders was not tried at this exchange"),
         (f"{{k: {{exchange: kraken, accounts: {{desk: {{{KEY}, markets: [linear]}}}}}}}}", "there is no linear at this exchange"),
         (f"{{b: {{exchange: binance, accounts: {{desk: {{{KEY}, markets: [moon]}}}}}}}}", "markets"),
         (f"{{b: {{exchange: binance, rate_limit_share: 2, accounts: {{desk: {{{KEY}}}}}}}}}", "rate_limit_share"),

@@ -12,6 +12,7 @@ import pytest
 
 from cli.catalogue import catalogue
 from demo.engine import families
+from demo.engine.__main__ import main
 from demo.engine.faults import Befalls, Fault
 from demo.engine.server import Server
 from demo.engine.state import Engine
@@ -156,6 +157,17 @@ async def test_a_fault_befalls_what_it_is_set_for_alone(server: Server, session:
     assert (await told(session, "GET", f"{server.url}/operations/k"))[0] == 200
 
 
+@pytest.mark.parametrize("fault", [fault for fault in Fault if fault.own])
+async def test_what_it_does_wrong_by_itself_befalls_nothing_that_it_is_told(
+    server: Server, session: aiohttp.ClientSession, fault: Fault
+) -> None:
+    status, answer = await fails(session, server, fault)
+    assert (status, answer["faults"][0]["befalls"]) == (200, Befalls.ITSELF)
+    assert (await told(session, "POST", f"{server.url}/halt", HALT))[0] == 200
+    await told(session, "DELETE", f"{server.url}/faults")
+    assert server.engine.faults.own is None
+
+
 @pytest.mark.parametrize("asked", ["no_such", "drop?times=x", "drop?befalls=x", "slow?second=1"])
 async def test_a_fault_that_is_none_is_refused(server: Server, session: aiohttp.ClientSession, asked: str) -> None:
     status, answer = await fails(session, server, asked)
@@ -192,6 +204,25 @@ async def test_its_heart_beats_without_being_asked(server: Server, session: aioh
 
 def test_rules_and_boards_may_use_its_metrics() -> None:
     assert {family.name for family in families.FAMILIES} <= {family.name for family in catalogue()}
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (["--holds", "binance=BTC/USDT:USDT"], "expected NAME=SYMBOL=SIZE"),
+        (["--holds", "binance=BTC/USDT:USDT=much"], "expected NAME=SYMBOL=SIZE"),
+        (["--trades", "binance=http://127.0.0.1:1"], "expected NAME=EXCHANGE@URL"),
+        (["--counts", "bourse=binance@nowhere"], "expected NAME=EXCHANGE@URL"),
+    ],
+)
+def test_a_wrong_line_is_refused(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], flags: list[str], said: str
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["engine", *flags])
+    with pytest.raises(SystemExit) as left:
+        main()
+    assert left.value.code == 2
+    assert said in capsys.readouterr().err
 
 
 # --- as a process ----------------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
+from demo.engine.faults import Befalls, Fault, Trouble
 from demo.engine.state import Engine, Operation, Order, RefusalError
 
 MARKETS = {"binance": ("BTC/USDT",), "deribit": ("BTC-PERPETUAL",)}
@@ -96,6 +97,23 @@ def test_a_parameter_that_is_not_there_is_404() -> None:
     assert Engine(MARKETS).take(to("1", name="other")).status == 404
 
 
+def test_where_it_is_to_be_flat_it_does_not_quote_until_it_goes_on(tmp_path: Path) -> None:
+    engine = Engine({"binance": ("BTC/USDT",), "kraken": ("BTC/USD",)}, file=tmp_path / "state")
+    assert engine.take(Order("a", 1, "flatten", {"venue": "binance"})).answer == {"venue": "binance", "quoting": False}
+    again = Engine(engine.markets, file=engine.file)
+    assert (again.flat, again.halted) == ({"binance"}, {"binance"})
+    again.take(Order("b", 1, "resume", {"venue": "binance"}))
+    assert (again.flat, again.halted) == (set(), set())
+
+
+def test_who_stops_by_itself_quotes_nowhere() -> None:
+    engine = Engine({"binance": ("BTC/USDT",)})
+    engine.faults.set(Trouble(Fault.STOPPED, Befalls.ITSELF))
+    assert not engine.quoting("binance")
+    engine.faults.clear()
+    assert engine.quoting("binance")
+
+
 def test_all_that_it_was_told_outlives_it(tmp_path: Path) -> None:
     file = tmp_path / "engine.json"
     engine = Engine(MARKETS, file=file)
@@ -121,7 +139,7 @@ class Machine(RuleBasedStateMachine):
     @rule(
         key=st.sampled_from("abcdef"),
         fence=st.integers(0, 5),
-        verb=st.sampled_from(["halt", "resume"]),
+        verb=st.sampled_from(["halt", "resume", "flatten"]),
         venue=st.sampled_from([*MARKETS, "nowhere"]),
     )
     def tell(self, key: str, fence: int, verb: str, venue: str) -> None:
@@ -153,6 +171,10 @@ class Machine(RuleBasedStateMachine):
     def nothing_took_effect_twice(self) -> None:
         assert all(count <= 1 for count in self.engine.effects.values())
         assert self.engine.fence == self.highest
+
+    @invariant()
+    def who_is_to_be_flat_does_not_quote(self) -> None:
+        assert self.engine.flat <= self.engine.halted
 
 
 TestMachine = Machine.TestCase
