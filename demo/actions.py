@@ -32,11 +32,9 @@ _ACCOUNTS = (
     "EngineRunaway",
     "OrdersUnlisted",
     "PositionUnlisted",
-    "KeyMayWithdraw",
-    "WithdrawalUnlisted",
     "ForcedReduction",
 )
-"""What orders that stand make worse."""
+"""What orders that stand make worse. Not a thief: what is cancelled sets free what he may withdraw."""
 _ENGINE = ("EnginePositionDisagrees", "EngineOrdersFailing")
 """What the engine itself does wrong, wherever."""
 
