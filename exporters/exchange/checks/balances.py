@@ -10,7 +10,7 @@ import logging
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from decimal import Decimal
 from functools import lru_cache
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from pydantic import Field
 
@@ -59,6 +59,8 @@ FAMILIES = (BALANCE, EQUITY)
 
 class Options(CheckOptions):
     """`unvalued`: assets that count as nothing in the equity, as dust or what nobody sells."""
+
+    longest_wait: ClassVar[float] = 24.0
 
     unvalued: tuple[Annotated[str, Field(min_length=1, max_length=32)], ...] = ()
 

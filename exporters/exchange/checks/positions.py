@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from exporters.exchange.checks import CheckOptions
 from exporters.exchange.columns import ACCOUNT, offered
@@ -98,6 +98,8 @@ FAMILIES = (BASE, NOTIONAL, PROFIT, LIQUIDATION, DISTANCE, ADL, UNLISTED)
 
 class Options(CheckOptions):
     """Nothing of its own."""
+
+    longest_wait: ClassVar[float] = 24.0
 
 
 async def read(
