@@ -110,7 +110,7 @@ def test_an_expression_that_is_nested_too_deep_is_left_as_it_is() -> None:
 
 
 def test_most_shipped_alerts_of_entities_are_narrowed() -> None:
-    labels = dict.fromkeys(("venue", "symbol", "chain", "node", "pool", "feed"), "x")
+    labels = dict.fromkeys(("venue", "account", "symbol", "chain", "node", "pool", "feed", "base", "job"), "x")
     queries = [condition.value for _, expression in shipped() for condition in conditions(expression)]
     less = [query for query in queries if '="x"' in narrowed(query, labels)]
     assert len(less) > len(queries) / 2
