@@ -79,5 +79,5 @@ def append(scene: Scene) -> None:
     """What somebody does who can write to the database."""
     scene.house.tamper(
         "INSERT INTO audit (seq, hash, subject, bytes, seal) "
-        "SELECT seq + 1, 'f' || substr(hash, 2), subject, bytes, seal FROM audit ORDER BY seq DESC LIMIT 1"
+        "SELECT seq + 1, 'x' || substr(hash, 2), subject, bytes, seal FROM audit ORDER BY seq DESC LIMIT 1"
     )
