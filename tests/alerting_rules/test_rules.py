@@ -1,5 +1,6 @@
 """The rules load, are written as people and routes need them, and do what their own tests say."""
 
+import json
 import re
 from collections import Counter
 from collections.abc import Callable
@@ -7,7 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import yaml
 
 from tests.alerting_rules import checks, clauses, clauses_of_accounts
 from tests.alerting_rules.checks import RULES, Alert, Document
@@ -176,8 +176,8 @@ def passes(promtool: Run, tmp_path: Path) -> Passes:
     def run(alert: Alert, changed: dict[str, str], recorded: dict[str, str] | None = None) -> bool:
         leaned_on = [with_records(group, recorded or {}) for group in checks.leaned_on(alert.rule["expr"])]
         groups = [*leaned_on, {"name": "alone", "rules": [{**alert.rule, **changed}]}]
-        (tmp_path / "rules.yml").write_text(yaml.safe_dump({"groups": groups}))
-        (tmp_path / "test.yml").write_text(yaml.safe_dump(only(alert.name, [group["name"] for group in groups])))
+        (tmp_path / "rules.yml").write_text(json.dumps({"groups": groups}))
+        (tmp_path / "test.yml").write_text(json.dumps(only(alert.name, [group["name"] for group in groups])))
         tested = promtool("test", "rules", tmp_path / "test.yml")
         assert tested.returncode == 0 or "got:" in tested.stdout + tested.stderr, tested.stderr
         return tested.returncode == 0
