@@ -8,8 +8,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import cast
 
+from exporters.exchange import noted
 from exporters.exchange.config import ExchangeConfig
 from exporters.nodes.config import NodesConfig
+from exporters.pools import fitting
 from exporters.pools.config import PoolsConfig
 from occ.config import ExporterConfig, Loaded, Model, load
 from occ.document import Loc
@@ -48,7 +50,11 @@ def check(folder: Path, *, secrets: bool = True) -> tuple[dict[Path, Loaded[Mode
             valid[path] = load(path, model, secrets=secrets)
         except ConfigError as error:
             problems += error.problems
-    return valid, list(dict.fromkeys([*problems, *disagreements(valid)]))
+    differing = [
+        *disagreements(valid),
+        *(_misnamed(valid) if secrets else ()),
+    ]  # URLs whose keys are assumed are all alike
+    return valid, list(dict.fromkeys([*problems, *differing]))
 
 
 def disagreements(files: Mapping[Path, Loaded[Model]]) -> Iterator[Problem]:
@@ -64,6 +70,24 @@ def disagreements(files: Mapping[Path, Loaded[Model]]) -> Iterator[Problem]:
             first, meant = bases.setdefault(alias, (path, base))
             if meant != base:
                 yield loaded.problem(loc, f"{alias} is an alias of {meant} in {first.name}")
+
+
+def _misnamed(files: Mapping[Path, Loaded[Model]]) -> Iterator[Problem]:
+    """Where two files call one node, which its URL is, by different names: their metrics could not be joined."""
+    named: dict[str, tuple[Path, tuple[str, str]]] = {}
+    for path, loaded in files.items():
+        for loc, url, names in _nodes(loaded.config):
+            first, known = named.setdefault(url, (path, names))
+            if first != path and known != names:
+                yield loaded.problem(loc, f"this node is {'/'.join(known)} in {first.name}")
+
+
+def _nodes(config: Model) -> Iterator[tuple[Loc, str, tuple[str, str]]]:
+    """The nodes of a file: where it says the name, the URL, and the names of chain and node."""
+    for index, chain in enumerate(getattr(config, "chains", ())):
+        for key in ("nodes", "rpc"):
+            for place, node in enumerate(getattr(chain, key, ())):
+                yield ("chains", index, key, place, "name"), node.url.reveal(), (chain.name, node.name)
 
 
 def _identities(config: Model) -> Iterator[tuple[Loc, tuple[str, str], object]]:
@@ -84,6 +108,10 @@ def _aliases(config: Model) -> Iterator[tuple[Loc, str, str]]:
 def notes(files: Mapping[Path, Loaded[Model]]) -> Iterator[Problem]:
     """What is valid, and still not what anybody would want."""
     for loaded in files.values():
+        if isinstance(loaded.config, ExchangeConfig):
+            yield from noted.notes(cast("Loaded[ExchangeConfig]", loaded))
+        if isinstance(loaded.config, PoolsConfig):
+            yield from fitting.notes(cast("Loaded[PoolsConfig]", loaded))
         if isinstance(loaded.config, Policy):
             yield from dead_ends(cast("Loaded[Policy]", loaded))
         if isinstance(loaded.config, Catalogue):
@@ -103,7 +131,7 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="occ check-config",
         description="Check the configuration files of a folder, each by itself and all together: the same name means the "
-        "same chain and the same asset everywhere, and the policy fits the actions. A file is named after its process, as "
+        "same chain and the same asset everywhere, one node has one name, and the policy fits the actions. A file is named after its process, as "
         "nodes.yml or nodes-asia.yml; actions.yml and policy.yml are the receiver's.",
         epilog="Exit codes: 0 all are valid, 2 something is wrong.",
     )

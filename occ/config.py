@@ -404,13 +404,25 @@ class Canary(Model):
     url: HttpUrl
 
 
+def _of_one_asset(assets: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+    """That each name, alias or not, means one asset."""
+    meant: dict[str, str] = {}
+    refuse_all(
+        refuse(f"{name} is an alias of {meant[name]} already", base)
+        for base, aliases in assets.items()
+        for name in (base, *aliases)
+        if meant.setdefault(name, base) != base
+    )
+    return assets
+
+
 class ExporterConfig(Model):
     """What the file of every exporter may hold."""
 
     scrape_interval: Duration = 15.0
     defaults: Defaults = Defaults()
     limits: Limits = Limits()
-    assets: dict[str, tuple[str, ...]] = {}
+    assets: Annotated[dict[str, tuple[str, ...]], AfterValidator(_of_one_asset)] = {}
     egress: Annotated[tuple[Canary, ...], unique("name")] = ()
 
 

@@ -13,7 +13,7 @@ from occ.metrics import Family
 from occ.page import Page
 from occ.poller import Board, Derive, Poller
 from occ.service import Service
-from occ.start import Start, Take
+from occ.start import Notes, Start, Take
 
 C = TypeVar("C", bound=config.ExporterConfig)
 
@@ -40,7 +40,7 @@ class Exporter(Generic[C]):
     """The parts of an exporter. `build` opens what the jobs need, and closes it at the end of its context.
 
     Where the flag `--only-…` lets it use a part of its configuration, `only` is what the parts are called, and `take` makes
-    a configuration of the named ones alone.
+    a configuration of the named ones alone. `notes` tells of a valid one what nobody would want.
 
     At a reload, `build` is entered for the new configuration before the context of the old one ends, and by the same task.
     """
@@ -54,6 +54,7 @@ class Exporter(Generic[C]):
     more: Callable[[], str] = lambda: ""
     only: str | None = None
     take: Take[C] = lambda config, _: config
+    notes: Notes[C] = lambda _: ()
 
     @property
     def about(self) -> str:
@@ -68,7 +69,7 @@ def main(exporter: Exporter[C], argv: list[str] | None = None) -> int:
         return await (_once if begun.flags.once else _serve)(exporter, begun)
 
     parser = flags.parser(exporter.name, exporter.about, exporter.port, only=exporter.only)
-    return start.run(parser, exporter.model, life, argv, take=exporter.take)
+    return start.run(parser, exporter.model, life, argv, take=exporter.take, notes=exporter.notes)
 
 
 async def _once(exporter: Exporter[C], begun: Start[C]) -> int:

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterat
 from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 
+from occ.deadline import deadline
 from occ.errors import Reason, SourceError
 from occ.metrics import Family
 from occ.page import Column, Event, Labels, Rows
@@ -87,7 +88,8 @@ class Readings(Mapping[Target, R]):
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """Timing of a job, in seconds: between two reads, until one is given up, until values are no longer shown.
+    """Timing of a job, in seconds: between two reads, until one is given up (without the time for which it was held back, as by a
+    rate limit), until values are no longer shown.
 
     A target that fails is asked again after `retry`, by default the interval, and then ever less often, but at least every
     `patience`. A stream that says nothing for `silence` has failed.
@@ -181,7 +183,7 @@ class Polled(Generic[R]):
             await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _attempt(self, group: tuple[Target, ...], gate: asyncio.Semaphore) -> Mapping[Target, R | SourceError]:
-        async with gate, asyncio.timeout(self.pace.timeout):
+        async with gate, deadline(self.pace.timeout, self.pace.interval):
             answers = await self.read(group)
         return {target: answers.get(target, _SILENT) for target in group}
 

@@ -6,7 +6,7 @@ import argparse
 import asyncio
 import logging
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
@@ -24,6 +24,9 @@ M = TypeVar("M", bound=Model)
 Take = Callable[[M, tuple[str, ...]], M]
 """Makes a configuration of the named parts of another. Raises ConfigError for names that it does not have."""
 
+Notes = Callable[[Loaded[M]], Iterable[Problem]]
+"""Tells of a configuration what is valid, and still not what anybody would want."""
+
 
 @dataclass(frozen=True, slots=True)
 class Start(Generic[M]):
@@ -34,11 +37,14 @@ class Start(Generic[M]):
     rules: WebConfigFile
     logged: Logged
     take: Take[M]
+    notes: Notes[M]
 
     def load(self) -> Loaded[M]:
         """The configuration as its file is now, for a reload. ConfigError if it can not be used."""
-        again = _loaded(self.flags, type(self.loaded.config), self.take)
+        whole = config.load(self.flags.config, type(self.loaded.config))
+        again = _taken(whole, self.flags, self.take)
         self.logged.mask(again.secrets | self.rules.secrets)
+        _log(self.notes(whole))
         return again
 
 
@@ -50,16 +56,17 @@ def run(
     *,
     demand: Callable[[Flags, M], Demand] = lambda _given, _config: lambda _: None,
     take: Take[M] = lambda config, _: config,
+    notes: Notes[M] = lambda _: (),
 ) -> int:
     """Leads a life with the configuration that the flags name; returns the exit code.
 
     `demand` is what must hold of the web configuration with these flags and this configuration, `take` makes of the configuration what
-    the flags say is to be used of it. An OccError that ends the life is one line of the log, and 1; a ConfigError is its
-    problems, and 2.
+    the flags say is to be used of it; `notes` are told of it as a whole. An OccError that ends the life is one line of the log, and 1;
+    a ConfigError is its problems, and 2.
     """
     given = flags.parse(parser, argv)
     logs.setup(given.log_level, given.log_format)
-    return process.guarded(lambda: _checked(given, model, life, demand, take), traces=False)
+    return process.guarded(lambda: _checked(given, model, life, demand, take=take, notes=notes), traces=False)
 
 
 def _checked(
@@ -67,25 +74,34 @@ def _checked(
     model: type[M],
     life: Callable[[Start[M]], Coroutine[Any, Any, int]],
     demand: Callable[[Flags, M], Demand],
+    *,
     take: Take[M],
+    notes: Notes[M],
 ) -> int:
     """From here on it is known what must not be logged, if the configuration can be used."""
     try:
-        loaded = _loaded(given, model, take)
+        whole = config.load(given.config, model)
+        loaded = _taken(whole, given, take)
         rules = _rules(given, demand(given, loaded.config))
     except ConfigError as error:
         return _refused(error)
     if given.check_config:
         files = filter(None, (given.config, given.web_config))
-        return process.printed("".join(f"{file}: valid\n" for file in files))
+        told = (*(f"{file}: valid" for file in files), *(f"note: {note}" for note in notes(whole)))
+        return process.printed("".join(f"{line}\n" for line in told))
     logged = Logged(given.log_level, given.log_format)
     logged.mask(loaded.secrets | rules.secrets)
-    return process.guarded(lambda: asyncio.run(_led(life(Start(given, loaded, rules, logged, take)))))
+    _log(notes(whole))
+    return process.guarded(lambda: asyncio.run(_led(life(Start(given, loaded, rules, logged, take, notes)))))
 
 
-def _loaded(given: Flags, model: type[M], take: Take[M]) -> Loaded[M]:
-    loaded = config.load(given.config, model)
-    return replace(loaded, config=take(loaded.config, given.only)) if given.only else loaded
+def _taken(whole: Loaded[M], given: Flags, take: Take[M]) -> Loaded[M]:
+    return replace(whole, config=take(whole.config, given.only)) if given.only else whole
+
+
+def _log(notes: Iterable[Problem]) -> None:
+    for note in notes:
+        log.warning("%s", note)
 
 
 def _rules(given: Flags, demand: Demand) -> WebConfigFile:

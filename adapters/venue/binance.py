@@ -12,10 +12,11 @@ from .shape import records
 COSTS: Any = {
     "public": {"get": {"trades": {"cost": 5}}},
     "fapiPublic": {"get": {"premiumIndex": {"cost": 1, "noSymbol": 10}}},
+    "dapiPrivate": {"get": {"openOrders": {"cost": 1, "noSymbol": 40}}},
     "fapiPrivateV3": {"get": {"account": {"cost": 5}, "positionRisk": {"cost": 5}}},
 }
 """In ccxt's units: five of spot's 6,000 a minute, one of the 2,400 of contracts. By Binance's documents these weigh 25, 10 for all
-contracts at once, and 5.
+contracts at once, 40 for all symbols at once, and 5.
 """
 
 _ANY: Any = object  # ccxt's class comes after `Binance`, and has no types

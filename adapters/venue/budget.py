@@ -12,7 +12,10 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from occ.errors import RateLimitError, Reason, SourceError
+from occ.deadline import held_back
+from occ.errors import RateLimitError
+
+from .turns import Turns
 
 WINDOW = 60.0
 BY_THE_MINUTE = frozenset({"binance", "binancecoinm", "binanceus", "binanceusdm", "bitvavo", "luno"})
@@ -28,17 +31,30 @@ PARTS: Mapping[str, Mapping[str, float]] = {
 it allows a minute, in which ccxt's costs of that part are.
 """
 
+SELDOM: Mapping[str, Mapping[str, float]] = {"okx": {"public/system/status": WINDOW / 0.11}}
+"""The same of a venue that counts each of its endpoints for itself, where it allows one so seldom that others must not wait for it:
+OKX tells its status once in 5 s ("Status" of its API reference).
+"""
+
 _ROUNDING = 1e-9
 
 
 @dataclass(slots=True, eq=False)
 class _Spent:
-    """The cost of a call; until its answer came nobody knows to which of the venue's windows it counts."""
+    """The cost of a call; until its answer came nobody knows to which of the venue's windows it counts. From then on it does so for
+    `lasts` seconds.
+    """
 
     cost: float
     urgent: bool
     part: str
+    lasts: float = WINDOW
     answered: float = math.inf
+
+    @property
+    def until(self) -> float:
+        """When it does not count any more, by the loop's clock."""
+        return self.answered + self.lasts
 
 
 class Budget:
@@ -46,10 +62,13 @@ class Budget:
 
     By the minute: in no 60 seconds, however a venue cuts them, does the sum of costs exceed the share. A call counts until 60
     seconds after its answer came, so that two calls between which the venue's minute lies were never counted as two minutes.
-    Each of `parts` has a limit a minute and a count of its own.
+    One that alone costs as much as n minutes of the share begins when none other counts, and then takes n minutes, in which
+    nothing else is begun: so on the average that is no more either.
     `reserved` of it (0 to 1) is left to what is urgent: all other calls together never take more than the rest.
     Spread evenly: after a call of cost c nothing is begun for c x rate_limit / share seconds.
-    Who waits is served in the order of coming, what is urgent before all others.
+    Each of `parts` has a limit a minute and a count of its own.
+    Who waits is served by how late it is (`turns`), what is urgent before all others. A read that waits is held back
+    (`occ.deadline`).
     """
 
     def __init__(
@@ -74,18 +93,18 @@ class Budget:
         self._by_the_minute = by_the_minute
         self._waited = waited
         self._clock = clock
-        self._turns = {(urgent, part): asyncio.Lock() for urgent in (False, True) for part in self._limits}
+        self._turns = {(urgent, part): Turns() for urgent in (False, True) for part in self._limits}
         self._changed = asyncio.Event()
         self._spent: list[_Spent] = []
-        self._free_at = -math.inf
+        self._free_at = dict.fromkeys(self._limits, -math.inf)
         self._silent_until = -math.inf
 
     # --- spending ----------------------------------------------------------------------------------------------------
 
     @asynccontextmanager
     async def spend(self, cost: float, *, of: str = "", urgent: bool = False) -> AsyncIterator[None]:
-        """The block is run when its cost fits; `of` is what ccxt calls the part of the venue that is asked. Raises
-        RateLimitError while the venue wants to be left alone, and SourceError for what alone is more than the share of a minute.
+        """The block is run when its cost fits; `of` is what ccxt calls the endpoint that is asked, with the part of the venue that
+        it belongs to before it. Raises RateLimitError while the venue wants to be left alone.
         """
         part = next((part for part in self._limits if part and of.startswith(part)), "")
         spent = await self._take(_Spent(max(cost, 0.0), urgent, part))
@@ -96,15 +115,12 @@ class Budget:
             self._changed.set()
 
     async def _take(self, spent: _Spent) -> _Spent:
-        if self._by_the_minute and spent.cost > self._most(spent, urgent=spent.urgent) + _ROUNDING:
-            share = spent.cost / self._limits[spent.part]
-            raise SourceError(
-                Reason.RATE_LIMITED, f"the call alone costs {share:.2%} of the minute, more than the share"
-            )
+        spent.lasts *= max(spent.cost / self._most(spent, urgent=spent.urgent), 1.0)
         began = _now()
         try:
-            async with self._turns[spent.urgent, spent.part]:
-                return await self._when_it_fits(spent)
+            with held_back() as read:
+                async with self._turns[spent.urgent, spent.part].one(read):
+                    return await self._when_it_fits(spent)
         finally:
             self._waited(_now() - began)
 
@@ -126,13 +142,13 @@ class Budget:
                 continue
         self._forget()
         self._spent.append(spent)
-        self._free_at = _now() + spent.cost * self._rate_limit / self._share
+        self._free_at[spent.part] = _now() + spent.cost * self._rate_limit / self._share
         return spent
 
     def _fits_at(self, call: _Spent) -> float:
         """When the call may begin, by the loop's clock, as far as is known now."""
         if not self._by_the_minute:
-            return self._free_at
+            return self._free_at[call.part]
         counted = [spent for spent in self._in_window() if spent.part == call.part]
         at = _room_at(counted, call.cost, self._most(call, urgent=True))
         if call.urgent or not self._reserved:
@@ -141,9 +157,9 @@ class Budget:
         return max(at, _room_at(calm, call.cost, self._most(call, urgent=False)))
 
     def _in_window(self) -> list[_Spent]:
-        """What was spent in the last minute, or is on its way. Calls are not answered in the order in which they begin."""
-        since = _now() - WINDOW
-        return [spent for spent in self._spent if spent.answered > since]
+        """What counts still, or is on its way. Calls are not answered in the order in which they begin."""
+        now = _now()
+        return [spent for spent in self._spent if spent.until > now]
 
     def _forget(self) -> None:
         self._spent = self._in_window()
@@ -170,21 +186,22 @@ class Budget:
     @property
     def used_ratio(self) -> float:
         """Our own use of the venue's whole limit in the last minute, of the part of which we have used most."""
-        used = dict.fromkeys(self._limits, 0.0)
-        for spent in self._in_window():
-            used[spent.part] += spent.cost
+        used, since = dict.fromkeys(self._limits, 0.0), _now() - WINDOW
+        for spent in self._spent:
+            if spent.answered > since:
+                used[spent.part] += spent.cost
         return max(used[part] / limit for part, limit in self._limits.items())
 
 
 def _room_at(counted: list[_Spent], cost: float, most: float) -> float:
-    """When so much of what was spent is more than a minute ago that the cost fits into `most`."""
-    over = sum(spent.cost for spent in counted) + cost - most - _ROUNDING
-    for spent in sorted(counted, key=lambda spent: spent.answered):
+    """When so much of what was spent does not count any more that the cost fits into `most`."""
+    over = sum(min(spent.cost, most) for spent in counted) + min(cost, most) - most - _ROUNDING
+    for spent in sorted(counted, key=lambda spent: spent.until):
         if over <= 0:
             break
-        over -= spent.cost
+        over -= min(spent.cost, most)
         if over <= 0:
-            return spent.answered + WINDOW
+            return spent.until
     return -math.inf
 
 

@@ -19,11 +19,13 @@ class Call:
 
     `answered_at` is the Unix time at which the head of the answer came, `round_trip` the seconds since the request was sent on
     a connection that was open: names, handshakes and the wait for a free connection are not part of it.
-    What is to take effect has a `clear`, which is awaited before each of its requests is sent, and raises where none may be.
+    What is to take effect has a `clear`, which is awaited before each of its requests is sent, and raises where none may be. `bulk` asks
+    for all that a venue lists, with or without a key.
     """
 
     method: str
     clear: Callable[[], Awaitable[None]] | None = None
+    bulk: bool = False
     status: int | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     patience: float | None = None

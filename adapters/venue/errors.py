@@ -12,6 +12,7 @@ from occ.http import FOREIGN, classified, refused
 
 from . import library
 from .call import Call
+from .limits import BANNED, TOO_MANY
 
 STRANGE = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, RecursionError, zlib.error)
 """What becomes of an answer that ccxt did not expect: it takes it apart without looking what it is."""
@@ -128,8 +129,8 @@ def _told(reason: Reason, words: str, call: Call) -> SourceError:
         )
     if call.maintenance:
         return SourceError(*REASONS["OnMaintenance"])
-    if reason is Reason.RATE_LIMITED:
-        return RateLimitError(f"{words}{call.code}", call.patience)
+    if reason is Reason.RATE_LIMITED or status in {TOO_MANY, BANNED}:
+        return RateLimitError(f"{REASONS['RateLimitExceeded'][1]}{call.code}", call.patience)
     if _by_status(reason, status):
         return refused(status, call.headers)
     return SourceError(reason, f"{words}{call.code}")

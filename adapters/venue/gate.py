@@ -25,6 +25,12 @@ from .call import CALL, Call
 MAX_BODY_BYTES = 64 * 1024 * 1024
 """The markets of the largest venues are some 20 MB."""
 
+MAX_KEYED_BYTES = 8 * 1024 * 1024
+"""Of what is told to a key: the longest answers that we know of are Binance's 10,000 open orders of contracts, the most that it allows,
+and its currencies with their networks, which are some MB. In Python's objects it is several times that, and each check of each
+account may hold one.
+"""
+
 CLOSE_SECONDS = 1.0
 """So long a WebSocket is given to say good-bye."""
 
@@ -57,8 +63,8 @@ class _Answer:
 
 
 class Gate:
-    """Stands where ccxt expects an `aiohttp.ClientSession`. Redirects are not followed, bodies are bounded, and what the
-    headers tell of limits is heard.
+    """Stands where ccxt expects an `aiohttp.ClientSession`. Redirects are not followed, bodies are bounded (more narrowly where it
+    is asked with a key), and what the headers tell of limits is heard.
     """
 
     def __init__(
@@ -67,8 +73,11 @@ class Gate:
         base: str | None,
         budget: Budget,
         clock: Callable[[], float] = time.time,
+        *,
+        keyed: bool = False,
     ) -> None:
         self._session = session
+        self._keyed = keyed
         self._sockets: aiohttp.ClientSession | None = None
         self._base = base
         self._budget = budget
@@ -100,7 +109,8 @@ class Gate:
                     call.answered_at, call.round_trip = self._clock(), time.perf_counter() - timing.sent
                 if 300 <= response.status < 400:  # noqa: PLR2004 - redirections
                     raise http.refused(response.status, response.headers)
-                body = await _bounded(response)
+                bulk = not self._keyed or (call is not None and call.bulk)
+                body = await _bounded(response, MAX_BODY_BYTES if bulk else MAX_KEYED_BYTES)
         self._hear(url.host or "", response.status, response.headers, body)
         yield _Answer(response.status, response.reason or "", response.headers, body)
 
@@ -128,10 +138,10 @@ class Gate:
         return {window: ratio for window, (ratio, at) in self._used.items() if at >= since}
 
 
-async def _bounded(response: aiohttp.ClientResponse) -> bytes:
+async def _bounded(response: aiohttp.ClientResponse, most: int) -> bytes:
     body = bytearray()
     async for chunk in response.content.iter_any():
         body += chunk
-        if len(body) > MAX_BODY_BYTES:
-            raise http.bad_response(f"an answer of more than {MAX_BODY_BYTES} bytes")
+        if len(body) > most:
+            raise http.bad_response(f"an answer of more than {most} bytes")
     return bytes(body)

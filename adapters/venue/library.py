@@ -29,6 +29,11 @@ def kind(exchange: str) -> Any:
     return getattr(streaming, exchange, None) or getattr(polling, exchange)
 
 
+def key_parts(exchange: str) -> frozenset[str]:
+    """What a key of an exchange is made of, in ccxt's words: apiKey, secret, password, uid and others. Raises KeyError."""
+    return frozenset(part for part, needed in kind(exchange)().requiredCredentials.items() if needed)
+
+
 def knows(error: BaseException) -> bool:
     """Whether ccxt has raised it on purpose."""
     return isinstance(error, BaseError)

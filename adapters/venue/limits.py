@@ -10,7 +10,10 @@ from occ.http import refused
 
 TOO_MANY, BANNED = 429, 418
 LONGEST_BAN = 3 * 86400.0
-"""Binance's; what asks for more is not believed."""
+"""Binance's, by the status that it has for bans alone; what asks for more is not believed."""
+
+LONGEST_PATIENCE = 900.0
+"""Of whatever else refuses: no limit that is known has a longer window (Kraken locks out for 15 minutes). Who means more says so again."""
 
 _WEIGHTS = {"api.binance.com": 6000.0, "api.binance.us": 6000.0, "fapi.binance.com": 2400.0, "dapi.binance.com": 2400.0}
 _UNTIL = re.compile(rb"until (\d{13})\b")
@@ -41,17 +44,17 @@ def counts_apart(exchange: str) -> bool:
     return exchange in OF_THE_ACCOUNT | OF_THE_KEY
 
 
-def shares(exchange: str, share: float, accounts: int) -> tuple[float, float]:
-    """How much of the exchange's limits may be used without a key, and with the key of each account, where `share` of them is ours:
-    in equal parts, since a key that is refused must not stop the others.
+def shares(exchange: str, share: float, *, keys: bool) -> tuple[float, float]:
+    """How much of the exchange's limits may be used without a key, and with keys, where `share` of them is ours: with each key where they
+    are counted apart (`counts_apart`), else with all of them together, which take turns.
     """
-    if not accounts:
+    if not keys:
         return share, 0.0
     if exchange in OF_THE_KEY:
         return share, 1.0
     if exchange in OF_THE_ACCOUNT:
         return share, share
-    return share * (1 - KEYED_SHARE), share * KEYED_SHARE / accounts
+    return share * (1 - KEYED_SHARE), share * KEYED_SHARE
 
 
 def used(host: str, headers: Mapping[str, str]) -> dict[str, float]:
@@ -79,7 +82,7 @@ def patience(status: int, headers: Mapping[str, str], body: bytes, now: float) -
     asked = _retry_after(headers)
     banned = _UNTIL.search(body) if status in {TOO_MANY, BANNED} else None
     told = [seconds for seconds in (asked, int(banned[1]) / 1000 - now if banned else None) if seconds is not None]
-    return min(max(*told, 0.0), LONGEST_BAN) if told else None
+    return min(max(*told, 0.0), LONGEST_BAN if status == BANNED else LONGEST_PATIENCE) if told else None
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:

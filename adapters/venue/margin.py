@@ -55,6 +55,14 @@ def worst(pots: Iterable[Usage]) -> Usage:
     return Usage(max((pot.maintenance for pot in found), default=0.0), max(initials, default=None))
 
 
+def _parted(positions: Iterable[Record], isolated: Callable[[Record], bool]) -> tuple[list[Record], list[Record]]:
+    """Those that are isolated, and those on cross margin."""
+    parts: tuple[list[Record], list[Record]] = [], []
+    for each in positions:
+        parts[not isolated(each)].append(each)
+    return parts
+
+
 # --- binance ---------------------------------------------------------------------------------------------------------
 
 
@@ -76,9 +84,9 @@ def binance_linear(account: Record, settled: Mapping[str, str]) -> Usage:
 
     `settled` are the margin assets of the contracts. Source: Binance, "Account Information V3 (USER_DATA)".
     """
-    positions = binance_positions(account)
-    isolated = [each for each in positions if number(each, "isolatedWallet") or number(each, "isolatedMargin")]
-    crossed = [each for each in positions if each not in isolated]
+    isolated, crossed = _parted(
+        binance_positions(account), lambda each: bool(number(each, "isolatedWallet") or number(each, "isolatedMargin"))
+    )
     own = (
         used(
             number(each, "isolatedWallet") + number(each, "unrealizedProfit"),
@@ -96,9 +104,7 @@ def binance_inverse(account: Record, risks: Any, settled: Mapping[str, str]) -> 
 
     Source: Binance, "Account Information (USER_DATA)" and "Position Information (USER_DATA)" of COIN-M.
     """
-    positions = binance_positions(account)
-    isolated = [each for each in positions if binance_isolated(each)]
-    crossed = [each for each in positions if not binance_isolated(each)]
+    isolated, crossed = _parted(binance_positions(account), binance_isolated)
     margins = {_side(each): number(each, "isolatedMargin") for each in records(risks, "positions of COIN-M futures")}
     if not {_side(each) for each in isolated} <= margins.keys():
         raise bad_response("an isolated position whose margin is not told")
@@ -122,13 +128,16 @@ def binance_isolated(position: Record) -> bool:
 def _crossed(account: Record, positions: Sequence[Record], settled: Mapping[str, str]) -> Iterator[Usage]:
     """The pot of each asset."""
     assets = _listed(account, "assets")
-    if not {settled.get(word(each, "symbol")) for each in positions} <= {word(asset, "asset") for asset in assets}:
+    of: dict[str | None, list[Record]] = {}
+    for each in positions:
+        of.setdefault(settled.get(word(each, "symbol")), []).append(each)
+    if not of.keys() <= {word(asset, "asset") for asset in assets}:
         raise bad_response("a position in a symbol whose margin asset is not told")
     told = {settled.get(word(each, "symbol")) for each in binance_positions(account)}
     for asset in assets:
         if asset["asset"] not in told and maybe(asset, "maintMargin"):
             raise bad_response("a maintenance margin without the position that needs it")
-        mine = [each for each in positions if settled[each["symbol"]] == asset["asset"]]
+        mine = of.get(asset["asset"], [])
         equity = number(asset, "crossWalletBalance") + number(asset, "crossUnPnl")
         needed, initial = (sum((number(each, key) for each in mine), Decimal(0)) for key in _MARGINS)
         yield used(equity, needed, initial, held=any(map(_held, mine)))
@@ -228,8 +237,7 @@ def bybit_classic(wallet: Any, positions: Mapping[str, Sequence[Record]]) -> Usa
 
 
 def _of_coin(coin: Record, positions: Sequence[Record]) -> Iterator[Usage]:
-    isolated = [each for each in positions if each.get("tradeMode") == 1]
-    crossed = [each for each in positions if each not in isolated]
+    isolated, crossed = _parted(positions, lambda each: each.get("tradeMode") == 1)
     own = [number(each, "positionBalance") + number(each, "unrealisedPnl") for each in isolated]
     for equity, each in zip(own, isolated, strict=True):
         yield used(equity, number(each, "positionMM"), held=True)
@@ -271,9 +279,10 @@ def okx(balance: Any, positions: Any) -> Usage:
 
     Source: "Get balance" and "Get positions" of OKX's trading account API.
     """
-    (account,) = _data(balance, "the balance") or (None,)
-    if account is None:
-        raise bad_response("the balance is not told")
+    accounts = _data(balance, "the balance")
+    if len(accounts) != 1:
+        raise bad_response("the balance is not told, or that of several accounts")
+    account = accounts[0]
     held = [each for each in _data(positions, "positions") if number(each, "pos")]
     if not {word(each, "mgnMode") for each in held} <= {"cross", "isolated"}:
         raise bad_response("a position that is neither isolated nor on cross margin")

@@ -185,7 +185,7 @@ def _of_kraken(kind: Kind, row: Record) -> Transfer:
         kind=kind,
         currency=word(row, "asset"),
         at=float(number(row, "time")),
-        pending=word(row, "status") not in _KRAKEN_DONE or row.get("status-prop") in _KRAKEN_HELD,
+        pending=word(row, "status") not in _KRAKEN_DONE or str(row.get("status-prop")) in _KRAKEN_HELD,
         destination=destination(row.get("info")) if kind == "withdrawal" else "",
     )
 

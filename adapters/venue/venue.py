@@ -15,10 +15,11 @@ from typing import Any, Self
 import aiohttp
 
 from occ.config import Secret
+from occ.deadline import held_back
 from occ.errors import Reason, SourceError
 
 from . import library, markets
-from .budget import BY_THE_MINUTE, PARTS, Budget
+from .budget import BY_THE_MINUTE, PARTS, SELDOM, Budget
 from .call import CALL, Call
 from .errors import RAISED, REASONS, of_feed, translated
 from .gate import Gate
@@ -57,6 +58,27 @@ class Credentials:
         return {name: secret.reveal() for name, secret in told.items() if secret is not None}
 
 
+def limited(
+    exchange_id: str,
+    share: float,
+    *,
+    reserved: float = 0.0,
+    spread: bool = True,
+    observer: Observer | None = None,
+    clock: Callable[[], float] = time.time,
+) -> Budget:
+    """What may be spent of an exchange's limits, for one venue or for several that share it; parameters as of `Venue`."""
+    return Budget(
+        library.kind(exchange_id)().rateLimit / 1000,
+        share,
+        by_the_minute=exchange_id in BY_THE_MINUTE,
+        reserved=reserved,
+        parts=(SELDOM if spread else PARTS).get(exchange_id),
+        waited=(observer or Nobody()).waited,
+        clock=clock,
+    )
+
+
 def _unnoted(_: object) -> None:
     """For who wants the newest alone."""
 
@@ -65,9 +87,9 @@ class Venue:
     """One venue and account. Methods are called by ccxt's names, as `fetch_order_book`; every error is a SourceError.
 
     `session` stays its owner's. With `base_url` everything goes to BASE/<original host>/<path>. `rate_limit_share` of the
-    venue's limit is more than 0 and at most 1; `reserved` of it is left to what takes effect (`act`). With `spread` requests
-    are also kept apart in time by ccxt; without it the share alone bounds them. `options` are ccxt's. Must be made where an
-    event loop runs, and closed.
+    venue's limit is more than 0 and at most 1; `reserved` of it is left to what takes effect (`act`). With a `budget` that is what
+    may be used, together with all others that have it. With `spread` requests are also kept apart in time by ccxt; without it the
+    share alone bounds them. `options` are ccxt's. Must be made where an event loop runs, and closed.
     """
 
     def __init__(
@@ -79,23 +101,17 @@ class Venue:
         credentials: Credentials | None = None,
         rate_limit_share: float = 1.0,
         reserved: float = 0.0,
+        budget: Budget | None = None,
         spread: bool = True,
         observer: Observer | None = None,
         options: Mapping[str, Any] | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         told = observer or Nobody()
-        kind = library.kind(exchange_id)
-        self._budget = Budget(
-            kind().rateLimit / 1000,
-            rate_limit_share,
-            by_the_minute=exchange_id in BY_THE_MINUTE,
-            reserved=reserved,
-            parts=None if spread else PARTS.get(exchange_id),
-            waited=told.waited,
-            clock=clock,
+        self._budget = budget or limited(
+            exchange_id, rate_limit_share, reserved=reserved, spread=spread, observer=observer, clock=clock
         )
-        self._gate = Gate(session, base_url, self._budget, clock)
+        self._gate = Gate(session, base_url, self._budget, clock, keyed=credentials is not None)
         self._wire = Wire(exchange_id, self._gate, told, self.markets, self._budget, spread)
         secrets = {} if credentials is None else credentials.revealed()
         self._config = {**secrets, "options": dict(options or {})}
@@ -174,18 +190,20 @@ class Venue:
         return self._exchange.markets or {}
 
     async def refresh(self) -> None:
-        """Loads the markets anew; the old ones stand until all is there. One load serves all who ask meanwhile.
+        """Loads the markets anew; the old ones stand until all is there. One load serves all who ask meanwhile, and who waits for it is
+        held back (`occ.deadline`): it has its turns to wait for, and each of its requests a deadline.
 
         Raises SourceError.
         """
         if self._loading is None or self._loading.done():
             self._loading = asyncio.create_task(self._load())
             self._loading.add_done_callback(_seen)
-        await asyncio.shield(self._loading)
+        with held_back():
+            await asyncio.shield(self._loading)
 
     async def _load(self) -> None:
         FEED.set(None)
-        CALL.set(call := Call("load_markets"))
+        CALL.set(call := Call("load_markets", bulk=True))
         try:
             await markets.load(self._exchange, self._wire.name, self._config)
         except RAISED as error:

@@ -16,6 +16,7 @@ from typing import Any
 import orjson
 
 from occ import http
+from occ.deadline import held_back
 from occ.errors import RateLimitError, Reason, SourceError
 
 from . import library
@@ -49,7 +50,9 @@ FEED: ContextVar[Feed | None] = ContextVar("occ_venue_feed", default=None)
 
 
 _SPENDING: ContextVar[tuple[AsyncExitStack, str] | None] = ContextVar("occ_venue_spending", default=None)
-"""What is left when the request on whose behalf ccxt is at work was answered, and which part of the venue it is for."""
+"""What is left when the request on whose behalf ccxt is at work was answered, and to which endpoint of which part of the venue it
+goes.
+"""
 
 
 @dataclass(eq=False, slots=True)
@@ -79,7 +82,7 @@ class Wired(_ANY):  # type: ignore[misc]
         """Every request of ccxt, unless the venue wants to be left alone."""
         self.wire.budget.admit()
         async with AsyncExitStack() as spending:
-            token = _SPENDING.set((spending, api if isinstance(api, str) else str(api[0])))
+            token = _SPENDING.set((spending, f"{api if isinstance(api, str) else api[0]}/{path}"))
             try:
                 return await super().fetch2(path, api, method, params or {}, config or {})
             finally:
@@ -93,16 +96,17 @@ class Wired(_ANY):  # type: ignore[misc]
         if self.wire.spread:
             await self._spread(cost)
         if (found := _SPENDING.get()) is not None:
-            spending, part = found
+            spending, endpoint = found
             call = CALL.get()
             urgent = call is not None and call.clear is not None
-            await spending.enter_async_context(self.wire.budget.spend(float(cost or 0.0), of=part, urgent=urgent))
+            await spending.enter_async_context(self.wire.budget.spend(float(cost or 0.0), of=endpoint, urgent=urgent))
 
     async def _spread(self, cost: Any) -> None:
         began = time.monotonic()
         try:
-            async with self.wire.turn:
-                await super().throttle(cost)
+            with held_back():
+                async with self.wire.turn:
+                    await super().throttle(cost)
         finally:
             self.wire.observer.waited(time.monotonic() - began)
 

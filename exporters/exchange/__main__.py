@@ -11,6 +11,7 @@ from exporters.exchange.checks import order_book
 from exporters.exchange.config import ExchangeConfig, only
 from exporters.exchange.declared import FAMILIES, check_files
 from exporters.exchange.derived import Derivation
+from exporters.exchange.noted import notes
 from exporters.exchange.prices import Prices
 from exporters.exchange.source import Source
 from occ import egress, exporter, http
@@ -55,6 +56,7 @@ EXCHANGE = Exporter(
     more=lambda: f"Checks: {', '.join(check_files())}.",
     only="venues",
     take=only,
+    notes=notes,
 )
 
 

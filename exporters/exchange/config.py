@@ -135,7 +135,7 @@ def _or_off(options: type[CheckOptions]) -> Any:
     def off(value: object) -> object:
         if value == "off":
             return None
-        if isinstance(value, str):
+        if value is None or isinstance(value, str):
             raise refuse("expected options, or off")
         return value
 
@@ -190,7 +190,7 @@ class Venue(Timing):
     def pace(self, config: ExporterConfig, interval: float | None = None, options: CheckOptions | None = None) -> Pace:
         """The timing in force: the check's own, else its usual `interval`, else the venue's, else the file's defaults.
 
-        What is asked at an interval of its own may wait longer for its turn, and is shown for at least three intervals.
+        What is asked at an interval of its own may take longer, and is shown for at least three intervals.
         """
         given, defaults = options or CheckOptions(), config.defaults
         own = given.every or interval

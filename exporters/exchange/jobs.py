@@ -81,7 +81,9 @@ async def _priced(check: ModuleType, source: Source, deadline: float) -> None:
 
 
 class _Read:
-    """A check's read. What the venue says that it does not offer is a fact (None), and not asked for a while."""
+    """A check's read. What the venue says that it does not offer is a fact (None), and not asked for a while; of a check that is
+    `OWED` it is a failure.
+    """
 
     def __init__(self, name: str, check: ModuleType, source: Source, options: CheckOptions, pace: Pace) -> None:
         self._pace = pace
@@ -90,11 +92,12 @@ class _Read:
         self._source = source
         self._options = options
         self._again_at: dict[tuple[Target, ...], float] = {}
+        self._offered: dict[tuple[Target, ...], bool] = {}
 
     async def __call__(self, due: tuple[Target, ...]) -> Mapping[Target, Any]:
         now = asyncio.get_running_loop().time()
         if now < self._again_at.get(due, 0.0):
-            return dict.fromkeys(due)
+            return self._not_offered(due)
         await _priced(self._check, self._source, self._pace.timeout)
         try:
             outcomes: Mapping[Target, Any] = await self._check.read(self._source, due, self._options)
@@ -102,8 +105,14 @@ class _Read:
             if error.reason is not Reason.NOT_SUPPORTED:
                 raise
             outcomes = dict.fromkeys(due)
-        offered = any(outcome is not None for outcome in outcomes.values())
-        self._source.supported[self._name] = offered
-        if not offered:
-            self._again_at[due] = now + ASK_AGAIN_SECONDS
-        return outcomes
+        self._offered[due] = any(outcome is not None for outcome in outcomes.values())
+        self._source.supported[self._name] = any(self._offered.values())
+        if self._offered[due]:
+            return outcomes
+        self._again_at[due] = now + ASK_AGAIN_SECONDS
+        return self._not_offered(due)
+
+    def _not_offered(self, due: tuple[Target, ...]) -> Mapping[Target, Any]:
+        told = f"it is not known how this exchange tells it; `{self._name}: off` accepts that"
+        owed = SourceError(Reason.NOT_SUPPORTED, told)
+        return dict.fromkeys(due, owed if getattr(self._check, "OWED", False) else None)

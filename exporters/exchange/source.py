@@ -7,22 +7,22 @@ import functools
 import math
 import random
 import time
-from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing, contextmanager
 from typing import Any
 from weakref import WeakKeyDictionary
 
 import aiohttp
 
-from adapters.venue import BookGapError, Credentials, Request, looking
+from adapters.venue import BookGapError, Request, looking
 from adapters.venue import Venue as Wire
 from adapters.venue.account import Keyed
-from adapters.venue.limits import counts_apart, shares
+from adapters.venue.limits import counts_apart
 from adapters.venue.orders import MANNERS, Orders
-from adapters.venue.orders import OPTIONS as OF_ORDERS
+from exporters.exchange import wires
 from exporters.exchange.checks import LOOK_SECONDS
 from exporters.exchange.columns import METHODS, REQUEST_DURATION, REQUESTS, THROTTLED, WINDOWS, WS_GAP, WS_RECONNECTS
-from exporters.exchange.config import Account, ExchangeConfig, Venue
+from exporters.exchange.config import ExchangeConfig, Venue
 from exporters.exchange.feeds import BookFeed, Contract, TradesFeed
 from exporters.exchange.prices import DOLLAR, Prices
 from exporters.exchange.reading import ConnectionReading
@@ -35,17 +35,6 @@ from occ.plain import fingerprint
 
 OPEN_SECONDS = 0.05
 """So long on the average each stream of a venue waits before it is opened again: two hundred of them, ten seconds."""
-
-COMMON = {"tradesLimit": 250}
-"""ccxt's options for all exchanges. It keeps the last trades of each symbol, 3 kB each, though all are noted as they come: enough
-for the busiest symbol and a loop that is late by half a second.
-"""
-
-_AGGREGATES = {"watchTradesForSymbols": {"name": "aggTrade"}}
-OPTIONS: Mapping[str, Mapping[str, Any]] = dict.fromkeys(
-    ("binance", "binancecoinm", "binanceus", "binanceusdm"), _AGGREGATES
-)
-"""And those by exchange. Binance is asked for aggregates of trades: what is followed must have the same ids."""
 
 ASK_AGAIN_SECONDS = 600.0
 """After so long a venue is asked again for what it said that it does not offer."""
@@ -127,25 +116,8 @@ class Source:
         self._asked = asyncio.Event()
         self._round_trips: dict[str, tuple[float, float]] = {}
         self._fine_clock = False
-        self._session = session
-        share, keyed = shares(venue.exchange, venue.rate_limit_share, len(venue.accounts))
-        self._wire = self._opened_wire(share)
-        self._keyed = {account.name: self._opened_wire(keyed, account) for account in venue.accounts}
+        self._wire, self._keyed = wires.opened(venue, session, self, clock)
         self._markets = {account.name: frozenset(account.markets) for account in venue.accounts}
-
-    def _opened_wire(self, share: float, account: Account | None = None) -> Wire:
-        base = self.venue.base_url
-        return Wire(
-            self.venue.exchange,
-            session=self._session,
-            base_url=None if base is None else base.reveal(),
-            credentials=None if account is None else _credentials(account),
-            options={**COMMON, **OPTIONS.get(self.venue.exchange, {}), **OF_ORDERS},
-            rate_limit_share=share,
-            spread=account is None,
-            observer=self,
-            clock=self._clock,
-        )
 
     async def close(self) -> None:
         """Ends what is open to the venue."""
@@ -189,13 +161,17 @@ class Source:
         return Keyed(self._admitted(self._keyed[name]), self.venue.exchange, self._markets[name])
 
     def _admitted(self, wire: Wire) -> Wire:
-        """Raises RateLimitError while the venue wants to be left alone. That is said to our address, with or without a key; but where
-        keys or accounts are counted apart, what is said to one of them is for that one alone.
-        """
-        wires = {self._wire, wire} if counts_apart(self.venue.exchange) else {self._wire, *self._keyed.values()}
-        if (until := _silent_until(wires)) is not None:
+        """Raises RateLimitError while the venue wants to be left alone."""
+        if (until := self._silent_until(wire)) is not None:
             raise RateLimitError("the venue asks for patience: nothing is sent until then", until - self._clock())
         return wire
+
+    def _silent_until(self, wire: Wire) -> float | None:
+        """Unix time until which nothing may be sent that way, if there is one. Patience is asked of our address, with or without a key;
+        but where keys or accounts are counted apart, what is said to one of them is for that one alone.
+        """
+        wires = {self._wire, wire} if counts_apart(self.venue.exchange) else {self._wire, *self._keyed.values()}
+        return max((each.silent_until for each in wires if each.silent_until is not None), default=None)
 
     async def timed(self, method: str) -> tuple[Any, float, float]:
         """What a method returns, when its answer came (Unix time), and how many seconds after its request was sent."""
@@ -332,7 +308,9 @@ class Source:
         return self._priced_as(asset) in {DOLLAR, *self.config.prices}
 
     def _priced_as(self, asset: str) -> str:
-        return asset if asset in self.config.prices else self.config.bases.get(asset, asset)
+        """What is like a dollar is never one because it is an alias: what it is worth, its own price says."""
+        own = asset in self.config.prices or asset in self.config.dollar_like
+        return asset if own else self.config.bases.get(asset, asset)
 
     def _dollars(self, symbol: str) -> Callable[[], float | None]:
         quote = quote_of(symbol)
@@ -363,7 +341,7 @@ class Source:
         not reached.
         """
         await self._asked.wait()
-        silent_until = _silent_until((self._wire, *self._keyed.values()))
+        silent_until = self._silent_until(self._wire)
         if self._failed is not None and silent_until is None:
             # Without the patience that was asked for: this look sends nothing.
             raise SourceError(self._failed.reason, str(self._failed))
@@ -377,14 +355,6 @@ class Source:
             followed=bool(self._followed) if self._opened else None,
             supported=dict(self.supported),
         )
-
-
-def _silent_until(wires: Iterable[Wire]) -> float | None:
-    return max((wire.silent_until for wire in wires if wire.silent_until is not None), default=None)
-
-
-def _credentials(account: Account) -> Credentials:
-    return Credentials(api_key=account.api_key, secret=account.secret, password=account.password)
 
 
 def _currencies(config: ExchangeConfig, venue: Venue) -> tuple[str, ...]:

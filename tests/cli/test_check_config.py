@@ -73,7 +73,31 @@ def test_one_name_means_one_thing_in_all_files(
 
 def test_an_alias_means_one_asset_within_a_file_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, _, err = checked(tmp_path, capsys, nodes=NODES.replace("{ETH: [WETH]}", "{ETH: [WETH], BTC: [WETH]}"))
-    assert (code, err) == (2, "nodes.yml:1: assets.BTC: WETH is an alias of ETH in nodes.yml\n")
+    assert (code, err) == (2, "nodes.yml:1: assets.BTC: WETH is an alias of ETH already\n")
+
+
+POOLS = """\
+chains:
+  - name: ethereum
+    rpc: [{name: own, url: "http://127.0.0.1:8545"}]
+    feeds: [{name: eth-usd, kind: chainlink, address: "0x5f4eC3Df9cbd43714FE2740f5E3616155c5b8419", base: WETH, quote: USD, heartbeat: 1h}]
+"""
+
+
+@pytest.mark.parametrize(("was", "becomes"), [("name: own", "name: geth"), ("name: ethereum", "name: mainnet")])
+def test_one_node_has_one_name_in_all_files(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], was: str, becomes: str
+) -> None:
+    assert checked(tmp_path, capsys, nodes=NODES, pools=POOLS)[0] == 0
+    code, out, err = checked(tmp_path, capsys, nodes=NODES, pools=POOLS.replace(was, becomes))
+    assert (code, out) == (2, "nodes.yml: valid\n")
+    assert err == "pools.yml:3: chains[0].rpc[0].name: this node is ethereum/own in nodes.yml\n"
+
+
+def test_keys_that_are_not_looked_at_make_no_two_nodes_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    nodes = NODES.replace("8545", "8545/${ONE_KEY}")
+    pools = POOLS.replace("8545", "8545/${OTHER_KEY}").replace("name: own", "name: other")
+    assert checked(tmp_path, capsys, "--without-secrets", nodes=nodes, pools=pools)[::2] == (0, "")
 
 
 def test_a_file_that_no_process_reads_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

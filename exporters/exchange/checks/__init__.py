@@ -18,7 +18,8 @@ and, where it can do so,
 - `STREAMS`, the method of ccxt by which `stream(source, targets, options)` follows one target;
 - `events(before, reading)`, pure: what is to be counted;
 - `TOGETHER = True`: one read asks for all targets at once;
-- `DOLLARS = True`: its values are in dollars, so the first look waits a while for prices.
+- `DOLLARS = True`: its values are in dollars, so the first look waits a while for prices;
+- `OWED = True`: that the venue does not offer it is no mere fact: the target is down, for what is not known is not safe.
 """
 
 from __future__ import annotations
@@ -38,7 +39,8 @@ CONTRACT = ("PER", "NEEDS", "INTERVAL", "Options", "FAMILIES", "read", "columns"
 class CheckOptions(Timing):
     """What every check may be tuned by: its timing.
 
-    What is read rarely may by default wait for `longest_wait` seconds: for its turn within the rate limit, and an answer.
+    What is read rarely may by default take `longest_wait` seconds, which is to wait for answers: time that it waits for its turn within
+    the rate limit is not counted (`occ.deadline`).
     """
 
     longest_wait: ClassVar[float] = 10.0

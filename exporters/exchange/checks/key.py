@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 PER = "accounts"
 NEEDS = ("fetch_balance",)
 INTERVAL = 300.0
+OWED = True
 
 KEY = (*ACCOUNT, "tag")
 _WHICH = "`tag` is empty for the configured key, and the alias of any other that the venue lists of the account."
@@ -69,7 +70,7 @@ class Options(CheckOptions):
 async def read(
     source: Source, targets: tuple[Target, ...], _options: Options
 ) -> Mapping[Target, Keys | SourceError | None]:
-    """Asks with the account's key. None where it is not known how the exchange tells it."""
+    """Asks with the account's key. None where it is not known how the exchange tells it, which then is a failure (`OWED`)."""
     from adapters.venue.permissions import told  # noqa: PLC0415 - ccxt is loaded when a venue is asked, not when a board is made
 
     (target,) = targets

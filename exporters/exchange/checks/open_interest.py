@@ -32,6 +32,7 @@ INTEREST = Family(
     "Value in dollars of all open contracts of the symbol, one side of each counted, at the venue's mark price; absent while its "
     "quote asset has no price.",
     SYMBOL,
+    unit="usd",
     quiet=True,
 )
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from adapters.venue.budget import WINDOW, Budget
-from occ.errors import RateLimitError, Reason, SourceError
+from adapters.venue.budget import SELDOM, WINDOW, Budget
+from occ.errors import RateLimitError
 from tests import virtual
 from tests.virtual import on_virtual_time
 
@@ -94,11 +94,42 @@ async def test_a_call_on_its_way_counts_until_a_minute_after_its_answer() -> Non
 
 
 @on_virtual_time
-async def test_a_call_that_alone_is_more_than_the_share_is_refused() -> None:
-    with pytest.raises(SourceError, match=r"alone costs 1.33% of the minute") as refused:
-        await spend(budget(0.01), 16)
+async def test_a_call_that_alone_is_more_than_the_share_goes_alone_and_takes_as_many_minutes() -> None:
+    of = budget(0.01)  # 12 a minute
+    await spend(of, 1)
 
-    assert refused.value.reason is Reason.RATE_LIMITED
+    at = [(await spend(of, cost))[0] for cost in (30, 1, 12)]
+
+    assert at == [WINDOW, WINDOW + 2.5 * WINDOW, WINDOW + 3.5 * WINDOW]
+
+
+dear = st.tuples(st.floats(0, 300), st.sampled_from([1.0, 16.0, 50.0, 80.0]), st.floats(0, 20), st.floats(0, 1))
+
+
+@settings(max_examples=40)
+@given(st.lists(dear, min_size=1, max_size=30), st.floats(0.005, 0.1))
+def test_however_dear_every_call_has_its_turn_and_on_the_average_the_share_is_kept(
+    calls: list[tuple[float, float, float, float]], share: float
+) -> None:
+    most = share * WINDOW / PER_UNIT
+
+    @on_virtual_time
+    async def run() -> None:
+        of = budget(share)
+
+        async def one(at: float, cost: float, takes: float, counted: float) -> tuple[float, float]:
+            await asyncio.sleep(at)
+            return await spend(of, cost, takes, counted)
+
+        done = sorted(await asyncio.gather(*(one(*each) for each in calls)))
+        assert len(done) == len(calls)
+        assert most_in_a_window([(at, min(cost, most)) for at, cost in done]) <= most + 1e-6
+        for first, (since, _) in enumerate(done):
+            for last in range(first + 1, len(done)):
+                # Of all that began before the last one no more than a minute's worth is not paid for by then.
+                assert sum(cost for _, cost in done[first:last]) <= most * ((done[last][0] - since) / WINDOW + 1) + 1e-6
+
+    run()
 
 
 @on_virtual_time
@@ -205,21 +236,16 @@ def test_what_is_not_urgent_leaves_what_is_reserved_and_all_together_keep_to_the
 
         async def one(at: float, cost: float, takes: float, urgent: bool) -> None:  # noqa: FBT001 - by hypothesis
             await asyncio.sleep(at)
-            if cost > share * WINDOW / PER_UNIT * (1.0 if urgent else 1 - reserved):
-                with pytest.raises(SourceError, match="more than the share"):
-                    async with of.spend(cost, urgent=urgent):
-                        pass
-                return
             async with of.spend(cost, urgent=urgent):
                 told.append((now(), cost, urgent))
                 await asyncio.sleep(takes)
 
         await asyncio.gather(*(one(*call) for call in calls))
         limit = share * WINDOW / PER_UNIT
-        if told:
-            assert most_in_a_window([(at, cost) for at, cost, _ in told]) <= limit + 1e-6
-        if calm := [(at, cost) for at, cost, urgent in told if not urgent]:
-            assert most_in_a_window(calm) <= limit * (1 - reserved) + 1e-6
+        calm = [(at, cost) for at, cost, urgent in told if not urgent]
+        dearest = max(cost for _, cost, *_ in calls)
+        assert most_in_a_window([(at, cost) for at, cost, _ in told]) <= max(limit, dearest) + 1e-6
+        assert not calm or most_in_a_window(calm) <= max(limit * (1 - reserved), dearest) + 1e-6
 
     run()
 
@@ -269,6 +295,17 @@ async def test_who_waits_for_one_part_keeps_nobody_from_another() -> None:
         assert now() < 1.0
     await waiting
     assert now() >= WINDOW
+
+
+@on_virtual_time
+async def test_what_a_venue_allows_seldom_is_counted_by_itself_where_calls_are_spread_too() -> None:
+    of = Budget(0.11, 0.1, by_the_minute=False, parts=SELDOM["okx"])
+    begun = list[float]()
+    for endpoint, cost in [("system/status", 50.0), ("time", 2.0), ("time", 2.0), ("system/status", 50.0)]:
+        async with of.spend(cost, of=f"public/{endpoint}"):
+            begun.append(now())
+
+    assert begun == pytest.approx([0, 0, 2.2, 55])
 
 
 async def _once(of: Budget) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gzip
+import json
 import re
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
@@ -13,9 +14,10 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from adapters.venue import IDS, Venue, gate, library
-from adapters.venue.gate import rebased
+from adapters.venue import IDS, Credentials, Venue, gate, library
+from adapters.venue.gate import MAX_KEYED_BYTES, rebased
 from occ import http
+from occ.config import Secret
 from occ.errors import Reason, SourceError
 from occ.metrics import Catalogue
 from occ.page import Page
@@ -156,6 +158,23 @@ async def test_an_answer_without_end_is_given_up(far: Scripted, monkeypatch: pyt
     error = await refused(far, lambda _: packed)
 
     assert (error.reason, str(error)) == (Reason.BAD_RESPONSE, "an answer of more than 1000 bytes")
+
+
+async def test_what_is_told_to_a_key_is_bounded_more_narrowly_and_a_list_of_all_markets_is_not(far: Scripted) -> None:
+    long = b'[{"of": "' + b"x" * MAX_KEYED_BYTES + b'"}]'
+    markets = json.dumps({**_info(), "more": "x" * MAX_KEYED_BYTES}).encode()
+    answers = {"exchangeInfo": markets, "account": long}
+    far.answer = lambda request: web.Response(
+        body=answers.get(request.path.rpartition("/")[2], b"[]"), content_type="application/json"
+    )
+    key = Credentials(api_key=Secret("key"), secret=Secret("secret"))
+    async with venue(far.base, options=SPOT, credentials=key) as asked:
+        assert "BTC/USDT" in await asked.markets()
+        with pytest.raises(SourceError) as told:
+            await asked.ask("fetch_balance", "privateGetAccount", {})
+
+    assert told.value.reason is Reason.BAD_RESPONSE
+    assert str(told.value) == f"an answer of more than {MAX_KEYED_BYTES} bytes"
 
 
 async def test_the_observer_is_told_of_every_request_and_what_it_took(far: Scripted) -> None:

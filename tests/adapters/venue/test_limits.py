@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.venue.limits import LONGEST_BAN, patience, shares, used
+from adapters.venue.limits import BANNED, LONGEST_BAN, LONGEST_PATIENCE, counts_apart, patience, shares, used
 
 NOW = 1_700_000_000.0
 
@@ -38,6 +38,9 @@ def test_used_share_by_window(host: str, headers: dict[str, str], expected: dict
         (418, {"Retry-After": "10"}, b"IP banned until 1700000060000.", 60),
         (418, {}, b"IP banned until 1600000000000.", 0),
         (418, {"Retry-After": "999999999999"}, b"", LONGEST_BAN),
+        (429, {"Retry-After": "259200"}, b"", LONGEST_PATIENCE),
+        (429, {}, b"banned until 1700259200000", LONGEST_PATIENCE),
+        (503, {"Retry-After": "86400"}, b"", LONGEST_PATIENCE),
         (429, {"Retry-After": "soon"}, b"", None),
         (429, {"Date": "Tue, 14 Nov 2023 22:13:20 GMT", "Retry-After": "Tue, 14 Nov 2023 22:14:20 GMT"}, b"", 60),
         (429, {}, b"", None),
@@ -54,26 +57,25 @@ def test_how_long_to_wait(status: int, headers: dict[str, str], body: bytes, exp
 def test_nothing_that_a_venue_may_send_does_harm(status: int, header: str, body: bytes) -> None:
     asked = patience(status, {"Retry-After": header, "Date": header}, body, NOW)
 
-    assert asked is None or 0 <= asked <= LONGEST_BAN
+    assert asked is None or 0 <= asked <= (LONGEST_BAN if status == BANNED else LONGEST_PATIENCE)
 
 
 @pytest.mark.parametrize(
-    ("exchange", "accounts", "expected"),
+    ("exchange", "keys", "expected"),
     [
-        ("binance", 0, (0.1, 0.0)),
-        ("binance", 1, (0.05, 0.05)),
-        ("binance", 5, (0.05, 0.01)),
-        ("somewhere-else", 2, (0.05, 0.025)),
-        ("okx", 2, (0.1, 0.1)),
-        ("kraken", 2, (0.1, 1.0)),
+        ("binance", False, (0.1, 0.0)),
+        ("binance", True, (0.05, 0.05)),
+        ("somewhere-else", True, (0.05, 0.05)),
+        ("okx", True, (0.1, 0.1)),
+        ("kraken", True, (0.1, 1.0)),
     ],
 )
-def test_who_counts_what_for_whom(exchange: str, accounts: int, expected: tuple[float, float]) -> None:
+def test_who_counts_what_for_whom(exchange: str, keys: bool, expected: tuple[float, float]) -> None:  # noqa: FBT001 - a case
     """One count for an address is divided; an account, or a key, that is counted apart has a share of its own."""
-    assert shares(exchange, 0.1, accounts) == pytest.approx(expected)
+    assert shares(exchange, 0.1, keys=keys) == pytest.approx(expected)
 
 
-@given(st.sampled_from(["binance", "binanceusdm", "gate"]), st.floats(0.001, 1), st.integers(0, 100))
-def test_of_one_count_all_together_never_take_more_than_the_share(exchange: str, share: float, accounts: int) -> None:
-    without, each = shares(exchange, share, accounts)
-    assert without + accounts * each <= share * (1 + 1e-9)
+@given(st.sampled_from(["binance", "binanceusdm", "gate"]), st.floats(0.001, 1), st.booleans())
+def test_of_one_count_all_together_never_take_more_than_the_share(exchange: str, share: float, keys: bool) -> None:  # noqa: FBT001 - by hypothesis
+    assert not counts_apart(exchange)
+    assert sum(shares(exchange, share, keys=keys)) <= share * (1 + 1e-9)

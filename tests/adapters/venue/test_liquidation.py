@@ -9,8 +9,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from adapters.venue.liquidation import Held, collateral, deduction, inverse, linear, maintenance
 from adapters.venue.margin import used
+from tests.adapters.venue.liquidation import Held, collateral, deduction, inverse, linear, maintenance
 
 D = Decimal
 

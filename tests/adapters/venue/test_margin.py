@@ -140,6 +140,41 @@ def test_binance_coin_margined_by_coin_with_isolated_ones_by_their_own_margin() 
     assert margin.binance_inverse(told, risks, SETTLED) == Usage(0.75, 0.5)
 
 
+class Counted(dict[str, Any]):
+    """A position that counts how often any of them is looked at, or compared."""
+
+    looks = 0
+
+    def get(self, key: str, default: Any = None) -> Any:
+        Counted.looks += 1
+        return super().get(key, default)
+
+    def __eq__(self, other: object) -> bool:
+        Counted.looks += 1
+        return super().__eq__(other)
+
+    __hash__ = None
+
+
+def looks(number: int) -> int:
+    """How often positions are looked at where there are so many isolated ones, as many on cross margin, and as many assets."""
+    alone = {"isolatedWallet": "100", "isolatedMargin": "60"}
+    names = [f"C{each}USDT" for each in range(number)]
+    held = [Counted(position(name, "1", "1", "1", **more)) for more in (alone, {}) for name in names]
+    coins = [{"coin": "USDT", "equity": "1000000", "totalOrderIM": "0"}]
+    margins = {"positionMM": "1", "positionIM": "2", "positionBalance": "10", "unrealisedPnl": "0"}
+    of_bybit = [Counted(margins, tradeMode=mode) for mode in (0, 1) for _ in names]
+    Counted.looks = 0
+    margin.binance_linear(account([asset(name, "100") for name in names], *held), {name: name for name in names})
+    wallet = {"result": {"list": [{"accountType": "CONTRACT", "coin": coins}]}}
+    margin.bybit_classic(wallet, {"USDT": of_bybit})
+    return Counted.looks
+
+
+def test_twice_as_many_positions_are_no_more_than_twice_the_work() -> None:
+    assert 0 < looks(200) <= 2 * looks(100)
+
+
 @pytest.mark.parametrize(
     "told",
     [

@@ -243,6 +243,14 @@ async def test_okx_a_ratio_of_nothing_is_beyond_liquidation(ratio: str) -> None:
     assert found.maintenance == math.inf
 
 
+@pytest.mark.parametrize("accounts", [(), (WHOLE, WHOLE)], ids=["none", "two"])
+async def test_okx_a_balance_is_that_of_one_account(accounts: tuple[Any, ...]) -> None:
+    with pytest.raises(SourceError, match="the balance is not told") as refused:
+        async with replayed("okx", {OKX_BALANCE: okx_data(*accounts), OKX_POSITIONS: okx_data()}) as replay:
+            await usage(replay.keyed)
+    assert refused.value.reason is Reason.BAD_RESPONSE
+
+
 @pytest.mark.parametrize(
     ("account", "positions"),
     [

@@ -230,7 +230,7 @@ async def test_deribit_tells_of_all_keys_of_the_account_and_the_own_one_comes_fi
 
 
 async def test_deribit_with_keys_without_end_is_not_believed() -> None:
-    keys = (deribit_key("x" * 10**4, client=f"client-{number:06}") for number in range(1000))
+    keys = (deribit_key("x" * 10**3, client=f"client-{number:06}") for number in range(1000))
     with pytest.raises(SourceError, match="more than 500 keys"):
         await found("deribit", deribit(OWN, *keys))
 

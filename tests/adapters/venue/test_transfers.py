@@ -333,6 +333,13 @@ async def test_kraken_lists_both_and_names_assets_in_its_own_way() -> None:
     }
 
 
+@pytest.mark.parametrize("odd", [None, 7, {"held": True}, ["onhold"]])
+async def test_kraken_may_say_of_what_is_done_what_nobody_knows(odd: Any) -> None:
+    plain = {"error": [], "result": [kraken("W1", **{"status-prop": odd})]}
+    told = await found("kraken", {KRAKEN_SENT: plain, KRAKEN_RECEIVED: {"error": [], "result": []}})
+    assert not told["W1"].pending
+
+
 async def test_kraken_may_tell_all_of_it_on_one_page() -> None:
     plain = {"error": [], "result": [kraken("W1", "Failure", **{"status-prop": "canceled"})]}
     told = await found("kraken", {KRAKEN_SENT: plain, KRAKEN_RECEIVED: {"error": [], "result": []}})

@@ -190,7 +190,9 @@ async def test_nonsense_has_nothing_close(asked: Venue) -> None:
 
 
 async def test_by_the_venues_own_count_its_weight_stays_under_our_share(server: Server) -> None:
-    limiter = server.venues["binance"].exchange.segments["spot"].limiter
+    exchange = server.venues["binance"].exchange
+    limiter, began = exchange.segments["spot"].limiter, exchange.clock()
+    exchange.clock = lambda: began  # one window of the venue's
     async with venue(server.base_url("binance"), options=SPOT, rate_limit_share=0.05) as asked:
         await asked.markets()  # costs 4 of the 60 units that we have
         calls = [asyncio.create_task(asked.call("fetch_order_book", "BTC/USDT", 500)) for _ in range(20)]

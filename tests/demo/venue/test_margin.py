@@ -19,6 +19,7 @@ from demo.venue.margin import (
     maintenance,
     usage,
 )
+from tests.adapters.venue.liquidation import Held, linear
 
 D = Decimal
 
@@ -100,6 +101,17 @@ def test_two_sides_of_one_contract_have_one_price(
     found = liquidation_price(balance, legs, BTC, mark)
     if found is not None:
         assert usage(maintained(legs, found), equity(balance, legs, found)) == pytest.approx(1, rel=1e-6)
+
+
+@given(SIZES, PRICES, SHARES, st.sampled_from([1, -1]))
+def test_the_told_price_is_that_of_the_formula_by_the_bracket_in_which_it_lies(
+    size: Decimal, price: Decimal, share: Decimal, sign: int
+) -> None:
+    balance = share * size * price
+    found = liquidation_price(balance, [Leg(sign * size, price)], BTC, price)
+    assume(found is not None)
+    there = bracket(size * (found or D(0)), BTC)
+    assert linear([Held(sign * size, price, there.ratio, there.amount)], balance) == pytest.approx(found)
 
 
 @given(SIZES, PRICES)

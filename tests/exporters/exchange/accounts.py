@@ -25,6 +25,8 @@ from tests.exporters.exchange.support import configured, up, venue
 from tests.exporters.support import Running, running
 
 OFTEN = {"interval": "1s", "timeout": "1s", "stale_after": "4s"}
+PATIENTLY = {"interval": "60s", "timeout": "60s", "stale_after": "300s"}
+"""For what is read only when the test says so: a slow machine is no fault of the venue."""
 
 KEYS = {
     "BINANCE": (ACCOUNTS[0].api_key, ACCOUNTS[0].secret),

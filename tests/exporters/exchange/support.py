@@ -95,6 +95,11 @@ def errors(seen: Seen, check: str, reason: str, target: str = "alpha/BTC/USDT") 
     return seen("occ_target_errors_total", check=check, target=target, reason=reason) or 0.0
 
 
+def down(seen: Seen, check: str, reason: str, target: str = "alpha/BTC/USDT") -> bool:
+    """Now, and it was for this reason at least once: a slow machine may have been another."""
+    return up(seen, check, target) == 0 and errors(seen, check, reason, target) > 0
+
+
 @asynccontextmanager
 async def following(server: Server, folder: Path, *off: str, stream: bool = True) -> AsyncIterator[Running]:
     """The exporter on one book of alpha, once that is there."""

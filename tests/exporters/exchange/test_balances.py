@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 from adapters.venue.balances import Balance
 from demo.venue.faults import Fault
 from demo.venue.server import Server
+from exporters.exchange.checks import balances
 from exporters.exchange.checks.balances import _tell, amounts, equity
 from tests.exporters.exchange.accounts import OFTEN, account, only, trader, watching, with_keys
-from tests.exporters.exchange.support import break_it, errors, up, venue, venues
+from tests.exporters.exchange.support import break_it, down, venue, venues
 from tests.exporters.support import Seen
 
 DESK = {"venue": "alpha", "account": "desk"}
@@ -85,8 +86,19 @@ async def test_assets_without_a_price_are_named_once(
         ) as exporter:
             first = looked(await exporter.until(lambda seen: looked(seen) > 0))
             await exporter.until(lambda seen: looked(seen) > first)
-    (said,) = [each.getMessage() for each in caplog.records if "alpha/unpriced" in each.getMessage()]
+    told = [each.getMessage() for each in caplog.records if each.name == balances.__name__]
+    (said,) = [text for text in told if "alpha/unpriced" in text]
     assert "for BTC, ETH, USDC, USDT, which" in said
+
+
+async def test_an_alias_makes_no_dollar_of_a_stablecoin(
+    tmp_path: Path, server: Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    checks = {"balances": {**OFTEN, "unvalued": ["BTC", "ETH", "USDC"]}}
+    async with watching(server, tmp_path, checks, assets={"USD": ["USDT"]}) as exporter:
+        seen = await exporter.until(lambda seen: total(seen, "USDT") == 2_000_000)
+        assert seen("exchange_equity_usd", **DESK) is None
+    assert "no price is configured for USDT, which" in caplog.text
 
 
 async def test_an_account_with_nothing_is_worth_nothing(tmp_path: Path, server: Server) -> None:
@@ -112,8 +124,7 @@ async def test_what_can_not_be_seen_whole_is_not_told(
     async with watching(server, tmp_path, BALANCES) as exporter:
         await exporter.until(lambda seen: total(seen, "BTC") == 20)
         break_it(server, "alpha", fault, **scope)
-        await exporter.until(lambda seen: up(seen, "balances", "alpha/desk") == 0)
-        assert errors(exporter.page(), "balances", reason, "alpha/desk") > 0
+        await exporter.until(lambda seen: down(seen, "balances", reason, "alpha/desk"))
         await exporter.until(lambda seen: total(seen, "BTC") is None)
 
 

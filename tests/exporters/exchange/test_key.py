@@ -18,7 +18,7 @@ from exporters.exchange.checks import key as check
 from occ.job import Readings, Target
 from tests.adapters.venue.replays import MARKETS, Replay
 from tests.exporters.exchange.accounts import KEYS, OFTEN, account, only, watching, with_keys
-from tests.exporters.exchange.support import break_it, configured, errors, mend, up, venue, venues
+from tests.exporters.exchange.support import break_it, configured, down, errors, mend, up, venue, venues
 from tests.exporters.support import Seen, running
 from tests.occ.servers import listening
 
@@ -81,8 +81,7 @@ async def test_what_can_not_be_read_is_not_safe(
     async with watching(server, tmp_path, KEY) as exporter:
         await exporter.until(lambda seen: told(seen)[0] == 0)
         break_it(server, "alpha", fault, **scope)
-        seen = await exporter.until(lambda seen: up(seen, "key", "alpha/desk") == 0)
-        assert errors(seen, "key", reason, "alpha/desk") > 0
+        await exporter.until(lambda seen: down(seen, "key", reason, "alpha/desk"))
         await exporter.until(lambda seen: told(seen) == (None, None, None, None))
 
 
@@ -100,8 +99,8 @@ async def test_kraken_is_read_in_the_same_way(tmp_path: Path) -> None:
         async with running(EXCHANGE, configured(venue(server, "kraken", **given)), tmp_path) as exporter:
             await exporter.until(lambda seen: told(seen, venue="kraken", account="desk") == (0, 1, 0, None))
             break_it(server, "kraken", Fault.KEY_EXPIRES, seconds=-1)
-            seen = await exporter.until(lambda seen: up(seen, "key", "kraken/desk") == 0)
-            assert errors(seen, "key", "auth", "kraken/desk") > 0, "what ends at Kraken is the key"
+            # What ends at Kraken is the key.
+            await exporter.until(lambda seen: down(seen, "key", "auth", "kraken/desk"))
 
 
 SCOPE = "account:read trade:read wallet:read"
@@ -130,11 +129,15 @@ async def test_all_keys_that_deribit_lists_are_told_by_their_aliases(tmp_path: P
     assert 'tag="exporter"' not in page, "the configured key has no alias"
 
 
-async def test_an_exchange_that_does_not_tell_shows_nothing_rather_than_safe(tmp_path: Path, server: Server) -> None:
+async def test_where_an_exchange_does_not_tell_the_check_is_down_rather_than_safe(
+    tmp_path: Path, server: Server, caplog: pytest.LogCaptureFixture
+) -> None:
     written = {**venue(server, "alpha", accounts=[account()], checks=only(key=OFTEN)), "exchange": "gemini"}
     async with running(EXCHANGE, configured(written), tmp_path) as exporter:
-        seen = await exporter.until(lambda seen: up(seen, "key", "alpha/desk") == 1)
-        assert told(seen) == (None, None, None, None)
+        await exporter.until(lambda seen: errors(seen, "key", "not_supported", "alpha/desk") > 1)
+        assert up(exporter.page(), "key", "alpha/desk") == 0
+        assert told(exporter.page()) == (None, None, None, None)
+    assert "`key: off` accepts that" in caplog.text
 
 
 def test_without_an_account_there_is_no_row() -> None:

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from adapters.venue.liquidation import Held, collateral, linear
 from demo.venue.faults import Fault
 from demo.venue.server import Server
+from tests.adapters.venue.liquidation import Held, collateral, linear
 from tests.exporters.exchange.accounts import OFTEN, account, trader, watching, with_keys
-from tests.exporters.exchange.support import break_it, errors, mend, up, venues
+from tests.exporters.exchange.support import break_it, down, mend, up, venues
 from tests.exporters.support import Seen
 
 DESK = {"venue": "alpha", "account": "desk"}
@@ -118,8 +118,7 @@ async def test_what_can_not_be_seen_is_no_zero(
     async with watching(server, tmp_path, MARGIN) as exporter:
         await exporter.until(lambda seen: maintenance(seen) == 0)
         break_it(server, "alpha", fault, **scope)
-        await exporter.until(lambda seen: up(seen, "margin", "alpha/desk") == 0)
-        assert errors(exporter.page(), "margin", reason, "alpha/desk") > 0
+        await exporter.until(lambda seen: down(seen, "margin", reason, "alpha/desk"))
         await exporter.until(lambda seen: maintenance(seen) is None)
         mend(server, "alpha", fault)
         await exporter.until(lambda seen: maintenance(seen) == 0)

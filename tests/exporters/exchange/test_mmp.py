@@ -14,7 +14,7 @@ from exporters.exchange.__main__ import EXCHANGE
 from tests.adapters.venue.replays import MARKETS, Replay
 from tests.exporters.exchange.accounts import KEYS, OFTEN, only, with_keys
 from tests.exporters.exchange.accounts import account as of
-from tests.exporters.exchange.support import configured, errors, up
+from tests.exporters.exchange.support import configured, down, errors, up
 from tests.exporters.support import Running, Seen, running
 from tests.occ.servers import CANARY, listening
 
@@ -69,8 +69,7 @@ async def test_what_can_not_be_read_is_not_free_to_quote(tmp_path: Path, answer:
     async with watching(tmp_path, {"result": []}) as (replay, exporter):
         await exporter.until(lambda seen: frozen(seen, "BTC") == 0)
         replay.answers["GET /api/v2/private/get_mmp_status"] = answer
-        await exporter.until(lambda seen: up(seen, "mmp", "options/desk") == 0)
-        assert errors(exporter.page(), "mmp", reason, "options/desk") > 0
+        await exporter.until(lambda seen: down(seen, "mmp", reason, "options/desk"))
         await exporter.until(lambda seen: frozen(seen, "BTC") is None)
 
 

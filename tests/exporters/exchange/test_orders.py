@@ -18,7 +18,7 @@ from occ.errors import ConfigError
 from tests.adapters.venue.replays import MARKETS, Replay
 from tests.adapters.venue.test_looking import AT, MANY, bybit, of_bybit, of_okx, okx
 from tests.exporters.exchange.accounts import KEYS, OFTEN, account, only, trader, watching, with_keys
-from tests.exporters.exchange.support import break_it, configured, errors, up, venue, venues
+from tests.exporters.exchange.support import break_it, configured, down, up, venue, venues
 from tests.exporters.support import Running, running
 from tests.occ.servers import CANARY, listening
 
@@ -86,8 +86,7 @@ async def test_what_can_not_be_seen_is_no_zero(tmp_path: Path, server: Server, f
     async with watching(server, tmp_path, ORDERS) as exporter:
         await exporter.until(lambda seen: count(seen, "BTC/USDT", "buy") == 0)
         break_it(server, "alpha", fault)
-        await exporter.until(lambda seen: up(seen, "orders", "alpha/desk") == 0)
-        assert errors(exporter.page(), "orders", reason, "alpha/desk") > 0
+        await exporter.until(lambda seen: down(seen, "orders", reason, "alpha/desk"))
         await exporter.until(lambda seen: count(seen, "BTC/USDT", "buy") is None)
 
 

@@ -20,7 +20,7 @@ from demo.venue.server import Server
 from exporters.exchange.checks.positions import deltas, nearest, reading
 from exporters.exchange.reading import SymbolPosition
 from tests.exporters.exchange.accounts import OFTEN, account, only, trader, watching, with_keys
-from tests.exporters.exchange.support import break_it, errors, up, venue, venues
+from tests.exporters.exchange.support import break_it, down, up, venue, venues
 from tests.exporters.support import Running, Seen
 
 DESK = {"venue": "alpha", "account": "desk"}
@@ -143,8 +143,7 @@ async def test_what_can_not_be_seen_is_no_flat_account(
         await desk.call("create_order", CONTRACT, "market", "buy", 1)
         await exporter.until(lambda seen: base(seen, "long") == 1)
         break_it(server, "alpha", fault, **scope)
-        await exporter.until(lambda seen: up(seen, "positions", "alpha/desk") == 0)
-        assert errors(exporter.page(), "positions", reason, "alpha/desk") > 0
+        await exporter.until(lambda seen: down(seen, "positions", reason, "alpha/desk"))
         await exporter.until(lambda seen: base(seen, "long") is None)
 
 

@@ -10,6 +10,7 @@ import pytest
 from demo.venue.faults import Fault
 from demo.venue.server import Server
 from exporters.exchange.__main__ import EXCHANGE
+from tests.exporters.exchange.accounts import PATIENTLY
 from tests.exporters.exchange.support import (
     BTC,
     KEY,
@@ -71,7 +72,8 @@ async def test_an_unknown_symbol_is_down_alone_and_the_closest_are_named(
     tmp_path: Path, server: Server, caplog: pytest.LogCaptureFixture
 ) -> None:
     symbols = {"books": ["BTC/USDT", "BTC/USDTT"], "tickers": ["ETH/USTD"]}
-    seen = parsed(await once(EXCHANGE, configured(venue(server, "alpha", symbols=symbols)), tmp_path))
+    text = configured(venue(server, "alpha", symbols=symbols), defaults=PATIENTLY)
+    seen = parsed(await once(EXCHANGE, text, tmp_path))
     for check in ("order_book", "trades", "markets"):
         assert up(seen, check) == 1
         assert up(seen, check, "alpha/BTC/USDTT") == 0
@@ -86,7 +88,7 @@ async def test_a_venue_that_is_down_at_the_start_is_down_by_reason_and_the_rest_
     dead = venue(
         server, "dead", base_url="http://127.0.0.1:1/k3y", symbols={"books": ["BTC/USDT"]}, checks=tuned("markets")
     )
-    text = configured(venue(server, "alpha", symbols={"books": ["BTC/USDT"]}), dead)
+    text = configured(venue(server, "alpha", symbols={"books": ["BTC/USDT"]}), dead, defaults=PATIENTLY)
     body = await once(EXCHANGE, text, tmp_path)
     seen = parsed(body)
     assert up(seen, "order_book") == 1
@@ -138,7 +140,7 @@ async def test_a_key_that_is_refused_stops_only_what_needs_it(
 ) -> None:
     monkeypatch.setenv("OCC_TEST_KEY", READER.api_key)
     monkeypatch.setenv("OCC_TEST_SECRET", "another-secret-altogether")
-    text = configured(venue(server, "alpha", accounts=[KEY], symbols={"books": ["BTC/USDT"]}))
+    text = configured(venue(server, "alpha", accounts=[KEY], symbols={"books": ["BTC/USDT"]}), defaults=PATIENTLY)
     seen = parsed(await once(EXCHANGE, text, tmp_path))
     assert up(seen, "currencies", "alpha") == 0
     assert errors(seen, "currencies", "auth", "alpha") > 0
@@ -175,14 +177,16 @@ async def test_every_trade_is_counted_once(tmp_path: Path, server: Server, *, st
     (market,) = [market for market in server.venues["alpha"].exchange.markets() if market.name == "BTC/USDT"]
     async with following(server, tmp_path, stream=stream) as exporter:
 
-        def counted(seen: Seen) -> float:
-            return sum(seen("exchange_trades_total", **BTC, side=side) or 0 for side in ("buy", "sell"))
+        def counted(seen: Seen) -> list[float]:
+            return [seen("exchange_trades_total", **BTC, side=side) or 0 for side in ("buy", "sell")]
 
-        await exporter.until(lambda seen: counted(seen) > 5)
+        def recorded(number: float) -> list[int]:
+            newest = list(market.prints)[-int(number) :]
+            bought = sum(not each.buyer_is_maker for each in newest)
+            return [bought, len(newest) - bought]
+
+        await exporter.until(lambda seen: sum(counted(seen)) > 5)
         break_it(server, "alpha", Fault.HALT, symbol="BTC/USDT")
         last = market.prints[-1]
-        seen = await exporter.until(lambda seen: seen("exchange_last_trade_timestamp_seconds", **BTC) == last.at / 1000)
-        sides = [seen("exchange_trades_total", **BTC, side=side) or 0 for side in ("buy", "sell")]
-        newest = list(market.prints)[-int(sum(sides)) :]
-        bought = sum(not each.buyer_is_maker for each in newest)
-        assert sides == [bought, len(newest) - bought]
+        await exporter.until(lambda seen: seen("exchange_last_trade_timestamp_seconds", **BTC) == last.at / 1000)
+        await exporter.until(lambda seen: counted(seen) == recorded(sum(counted(seen))))

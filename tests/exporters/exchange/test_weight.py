@@ -11,7 +11,8 @@ from demo.venue.assets import listings, perpetuals
 from demo.venue.exchange import Exchange
 from demo.venue.faults import Fault
 from exporters.exchange.__main__ import EXCHANGE
-from tests.exporters.exchange.support import KEY, READER, break_it, configured, tuned, venue, venues
+from tests.exporters.exchange.accounts import account, with_keys
+from tests.exporters.exchange.support import break_it, configured, tuned, venue, venues
 from tests.exporters.support import running
 
 SHARE = 0.1
@@ -26,17 +27,17 @@ def most_used(exchange: Exchange) -> float:
 
 
 async def test_the_share_is_kept_for_a_minute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Three venues that are wanted more of than they may be asked: with a key and streams, polled, and with streams that are lost
-    again and again, which are polled meanwhile and take the whole book at each new beginning.
+    """Three venues that are wanted more of than they may be asked: with the keys of three accounts and streams, polled, and with
+    streams that are lost again and again, which are polled meanwhile and take the whole book at each new beginning.
     """
-    monkeypatch.setenv("OCC_TEST_KEY", READER.api_key)
-    monkeypatch.setenv("OCC_TEST_SECRET", READER.secret)
+    with_keys(monkeypatch)
+    accounts = [account(), account("IDLE", "idle"), account("VIEWER", "viewer")]
     books = [listing.name for listing in (*listings(SYMBOLS), *perpetuals(SYMBOLS))]
     often = tuned(tickers={"interval": "1s"}, order_book={"poll": {"interval": "1s", "depth": 500}, "depth": 500})
     common = {"rate_limit_share": SHARE, "checks": often, "symbols": {"books": books, "tickers": "all"}}
     async with venues("followed", "polled", "lost", symbols=SYMBOLS, levels=20, rate=2.0) as server:
         text = configured(
-            venue(server, "followed", accounts=[KEY], **common),
+            venue(server, "followed", accounts=accounts, **common),
             venue(server, "polled", stream=False, **common),
             venue(server, "lost", **common),
         )

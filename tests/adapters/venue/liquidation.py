@@ -1,4 +1,7 @@
-"""At which mark price a pot of money no longer covers the maintenance margin of what it holds in one symbol.
+"""At which mark price a pot of money no longer covers the maintenance margin of what it holds in one symbol: the formulas against
+which tests hold margin usage, and the prices of the venue server. The exporter shows the venues' own prices and computes none: each
+venue that liquidates by such a formula tells its price, and of the others (Kraken's spot margin, whose level is approximate; options)
+no formula is exact.
 
 A position of size q (below 0: sold) that was entered at E is worth, at the mark price P, in the asset it is settled in
 
