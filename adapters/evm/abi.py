@@ -35,6 +35,16 @@ def sized(what: str, data: bytes, words: int) -> bytes:
     return data
 
 
+def exact(what: str, data: bytes, words: int) -> bytes:
+    """The data of a log, when it has so many words and no more: of forks whose events index other fields there are others.
+
+    Raises bad_response.
+    """
+    if len(data) != WORD * words:
+        raise SourceError(Reason.BAD_RESPONSE, f"{what}: {len(data)} bytes where {WORD * words} belong: another form?")
+    return data
+
+
 def bounded(what: str, value: int, limit: int) -> int:
     """A number below `limit`. Raises bad_response for more: what a contract of the kind can not have told."""
     if abs(value) >= limit:

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from yarl import URL
 
-from exporters.pools import events
+from exporters.pools import events, fitting
 from exporters.pools.columns import Columns
 from exporters.pools.config import Chain, PoolsConfig, readers
 from exporters.pools.families import FAMILIES
@@ -126,6 +126,7 @@ POOLS = Exporter(
     families=ALL_FAMILIES,
     build=build,
     more=_listed,
+    notes=fitting.notes,
 )
 
 

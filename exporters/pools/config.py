@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import difflib
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from types import ModuleType
 from typing import Annotated, Any, Self
@@ -19,10 +18,8 @@ from pydantic import (
     create_model,
     model_validator,
 )
-from pydantic_core import PydanticCustomError
 
-from exporters.pools import kinds
-from exporters.pools.leaning import circles
+from exporters.pools import fitting, kinds
 from occ import plugins
 from occ.config import (
     SOME,
@@ -35,11 +32,11 @@ from occ.config import (
     Timing,
     refuse,
     refuse_all,
+    seconds,
     unique,
 )
 from occ.job import Pace
 
-DOLLAR = "USD"
 MULTICALL3 = "0xcA11bde05977b3631167028862bE2a173976CA11"
 MOST_DECIMALS = 77
 """10^78 is more than a uint256 holds."""
@@ -62,10 +59,20 @@ def _token(value: object) -> str:
     raise refuse("expected a token's name such as WETH")
 
 
+def _grace(value: object) -> float:
+    try:
+        return seconds(value if isinstance(value, str) else "")
+    except ValueError:
+        raise refuse("expected a duration such as 0s, 30s or 5m") from None
+
+
 Address = Annotated[str, BeforeValidator(_address)]
 """In lower case."""
 
 TokenName = Annotated[str, BeforeValidator(_token)]
+Grace = Annotated[float, BeforeValidator(_grace)]
+"""Seconds, written as 0s, 30s, 5m."""
+
 Size = Annotated[int, Field(ge=1, le=10**12)]
 
 
@@ -149,7 +156,7 @@ class Feed(_Kinded):
     base: TokenName
     quote: TokenName
     heartbeat: Duration
-    grace: Duration = 300.0
+    grace: Grace = 300.0
     sequencer: Address | None = None
     reference: Reference | None = None
 
@@ -232,9 +239,7 @@ class Chain(Timing):
     tokens: dict[TokenName, Token] = {}  # noqa: RUF012 - pydantic copies it
     prices: dict[TokenName, Price] = {}  # noqa: RUF012 - pydantic copies it
     feeds: Annotated[tuple[Annotated[Feed, _known_kind("feeds"), _of_its_kind("feeds")], ...], unique("name")] = ()
-    pools: Annotated[
-        tuple[Annotated[Pool, _known_kind("pools"), _of_its_kind("pools")], ...], unique("name"), unique("address")
-    ] = ()
+    pools: Annotated[tuple[Annotated[Pool, _known_kind("pools"), _of_its_kind("pools")], ...], unique("name")] = ()
     positions: Annotated[
         tuple[Annotated[Position, _known_kind("positions"), _of_its_kind("positions")], ...], unique("name")
     ] = ()
@@ -265,94 +270,10 @@ class PoolsConfig(ExporterConfig):
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
-        refuse_all(
-            problem
-            for index, chain in enumerate(self.chains)
-            for problem in (
-                *_untimely(self, chain, index),
-                *_unknown_tokens(chain, index),
-                *_unusable_prices(chain, index),
-                *_unusable_references(chain, index),
-                *_nothing(chain, index),
-            )
-        )
+        refuse_all(fitting.problems(self))
         return self
 
     @property
     def bases(self) -> Mapping[str, str]:
         """The one name of each asset that has aliases."""
         return {alias: base for base, aliases in self.assets.items() for alias in (base, *aliases)}
-
-
-def _untimely(config: PoolsConfig, chain: Chain, index: int) -> Iterator[PydanticCustomError]:
-    pace = chain.pace(config)
-    if pace.timeout > pace.interval:
-        yield refuse(f"must not be longer than the interval, {pace.interval:g} s", "chains", index, "timeout")
-    if pace.stale_after < pace.interval:
-        yield refuse(f"must not be shorter than the interval, {pace.interval:g} s", "chains", index, "stale_after")
-
-
-def _nothing(chain: Chain, index: int) -> Iterator[PydanticCustomError]:
-    if not (chain.pools or chain.feeds or chain.positions):
-        yield refuse("nothing is read of this chain: name a pool, a feed or a position", "chains", index)
-
-
-def _unknown_tokens(chain: Chain, index: int) -> Iterator[PydanticCustomError]:
-    for place, pool in enumerate(chain.pools):
-        for side in ("base", "quote"):
-            name = getattr(pool, side)
-            if name not in chain.tokens:
-                yield refuse(f"no such token{_meant(name, chain.tokens)}", "chains", index, "pools", place, side)
-        if pool.base == pool.quote:
-            yield refuse("base and quote are the same", "chains", index, "pools", place, "quote")
-    for place, position in enumerate(chain.positions):
-        for name in position.deposited:
-            if name not in chain.tokens:
-                yield refuse(
-                    f"no such token{_meant(name, chain.tokens)}", "chains", index, "positions", place, "deposited", name
-                )
-
-
-def _unusable_prices(chain: Chain, index: int) -> Iterator[PydanticCustomError]:
-    at = ("chains", index, "prices")
-    leans: dict[str, str] = {}
-    for token, price in chain.prices.items():
-        if token == DOLLAR:
-            yield refuse("a dollar is a dollar: leave it out", *at, token)
-            continue
-        pair = chain.pair(price.source)
-        if pair is None:
-            yield refuse(f"no {price.source[0]} is called {price.source[1]}", *at, token)
-        elif token not in pair:
-            yield refuse(f"{' '.join(price.source)} tells the price of {pair[0]} in {pair[1]}", *at, token)
-        else:
-            leans[token] = pair[1] if pair[0] == token else pair[0]
-    for token, other in leans.items():
-        if other != DOLLAR and other not in chain.prices:
-            yield refuse(f"{other} has no price in dollars itself", *at, token)
-    for circle in circles(leans):
-        yield refuse(f"goes round in a circle: {' -> '.join((*circle, circle[0]))}", *at, circle[0])
-
-
-def _unusable_references(chain: Chain, index: int) -> Iterator[PydanticCustomError]:
-    listed: list[tuple[str, int, Feed | Pool]] = [("feeds", place, feed) for place, feed in enumerate(chain.feeds)]
-    listed += [("pools", place, pool) for place, pool in enumerate(chain.pools)]
-    for part, place, item in listed:
-        if item.reference is not None:
-            for problem in _unlike(chain, item, item.reference.source):
-                yield refuse(problem, "chains", index, part, place, "reference")
-
-
-def _unlike(chain: Chain, item: Feed | Pool, source: tuple[str, str]) -> Iterator[str]:
-    pair = chain.pair(source)
-    if pair is None:
-        yield f"no {source[0]} is called {source[1]}"
-    elif source == ("feed" if isinstance(item, Feed) else "pool", item.name):
-        yield "is compared with itself"
-    elif pair[0] != item.base:
-        yield f"{' '.join(source)} tells the price of {pair[0]}, not of {item.base}"
-
-
-def _meant(name: str, known: Iterable[str]) -> str:
-    close = difflib.get_close_matches(name, list(known), n=1)
-    return f"; did you mean {close[0]}?" if close else ""

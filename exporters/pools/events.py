@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 from adapters.evm import Block
@@ -13,6 +15,11 @@ from occ.ledger import Logged, Standing
 from occ.metrics import Family, Kind
 from occ.page import Column, Event, Labels
 
+log = logging.getLogger(__name__)
+
+PATIENCE_SECONDS = 300.0
+"""For so long counting waits for the first price of a token: then for want of one nothing else is to go uncounted."""
+
 _POOL = ("chain", "pool")
 LIQUIDITY_EVENTS = ("mint", "burn")
 
@@ -21,7 +28,7 @@ VOLUME = Family(
     "pool_volume_usd_total",
     Kind.COUNTER,
     "What was traded in those swaps, in US dollars by the price of the quote when they are counted; for pools whose quote has "
-    "a configured price.",
+    "a configured price. It does not grow by swaps that nobody can value.",
     _POOL,
 )
 LIQUIDITY = Family(
@@ -75,13 +82,22 @@ class Counting:
     """What happens in the pools of a chain, as the ledger's source. `usd` tells the last known price of a token."""
 
     def __init__(
-        self, chain: Chain, logs: Logs, *, usd: Callable[[str], float | None], tried: Callable[[], Awaitable[object]]
+        self,
+        chain: Chain,
+        logs: Logs,
+        *,
+        usd: Callable[[str], float | None],
+        tried: Callable[[], Awaitable[object]],
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._chain = chain
         self._logs = logs
         self._usd = usd
         self._tried = tried
+        self._clock = clock
+        self._waits_until = clock() + PATIENCE_SECONDS
         self._last: dict[str, Block] = {}
+        self._unvalued: dict[str, str] = {}
 
     @property
     def name(self) -> str:
@@ -101,7 +117,7 @@ class Counting:
         """What happened in these blocks."""
         found = await self._logs.between(first, last)
         await self._note(first, last, found)
-        return [Logged(log.block, log.hash, event) for log in found for event in self._events(log)]
+        return [Logged(told.block, told.hash, event) for told in found for event in self._events(told)]
 
     def last_swap(self, pool: str) -> int | None:
         """Unix time of the newest swap that was seen in a pool, by its address."""
@@ -110,27 +126,50 @@ class Counting:
 
     async def _note(self, first: int, last: int, logs: Sequence[Log]) -> None:
         """Keeps when each pool was traded last. What these blocks were said to hold before does not count any more."""
-        newest = {log.pool.terms.pool.address: log.block for log in logs if log.pool.events.get(log.topic) == "swap"}
+        newest = {
+            each.pool.terms.pool.address: each.block for each in logs if each.pool.events.get(each.topic) == "swap"
+        }
         blocks = await self._logs.blocks(sorted(set(newest.values())))
         self._last = {pool: block for pool, block in self._last.items() if not first <= block.number <= last}
         for pool, height in newest.items():
             if pool not in self._last or self._last[pool].number < height:
                 self._last[pool] = blocks[height]
 
-    def _events(self, log: Log) -> Iterable[Event]:
-        if log.topic not in log.pool.events:  # it changes what is remembered, or is the topic of another kind
+    def _events(self, told: Log) -> Iterable[Event]:
+        event = told.pool.events.get(told.topic)
+        if event is None:  # it changes what is remembered, or is the topic of another kind
             return
-        happened = log.pool.kind.happened(log.topic, log.data)
-        if happened.event != "swap":
-            yield Event(LIQUIDITY, {**log.pool.labels, "event": happened.event})
+        if event != "swap":
+            yield Event(LIQUIDITY, {**told.pool.labels, "event": event})
             return
-        yield Event(SWAPS, log.pool.labels)
-        quote = log.pool.terms.quote
-        if quote.name in self._chain.prices:
-            usd, base = self._usd(quote.name), log.pool.base()
-            if usd is None or base is None:
-                raise SourceError(Reason.NOT_SUPPORTED, f"no price of {quote.name} is known yet: volume waits for it")
-            yield Event(VOLUME, log.pool.labels, happened.moved[1 - base] / 10.0**quote.decimals * usd)
+        yield Event(SWAPS, told.pool.labels)
+        if told.pool.terms.quote.name in self._chain.prices:
+            yield from self._volume(told)
+
+    def _volume(self, told: Log) -> Iterable[Event]:
+        """What a swap was worth; nothing where that can not be known, which is the matter of its pool alone. Raises not_supported
+        while the first price of its quote may still come.
+        """
+        quote, base = told.pool.terms.quote, told.pool.base()
+        usd = self._usd(quote.name)
+        if usd is None and self._clock() < self._waits_until:
+            raise SourceError(Reason.NOT_SUPPORTED, f"no price of {quote.name} is known yet: volume waits for it")
+        try:
+            moved = told.pool.kind.happened(told.topic, told.data).moved
+        except SourceError as error:
+            self._say(told.pool, str(error))
+            return
+        if usd is None or base is None:
+            self._say(told.pool, f"no price of {quote.name} is known" if usd is None else "it could not be read yet")
+            return
+        yield Event(VOLUME, told.pool.labels, moved[1 - base] / 10.0**quote.decimals * usd)
+
+    def _say(self, pool: Watched, why: str) -> None:
+        """Once, until there is another reason."""
+        name = pool.terms.pool.name
+        if self._unvalued.get(name) != why:
+            self._unvalued[name] = why
+            log.warning("%s/%s: swaps are counted without their volume: %s", self._chain.name, name, why)
 
 
 def columns(

@@ -107,7 +107,9 @@ ORACLE_HEARTBEAT = _gauge(
     "oracle_heartbeat_seconds", "After so long the feed should be updated, from the configuration.", _FEED, "seconds"
 )
 ORACLE_STALE = _gauge(
-    "oracle_stale", "1 if the answer is older than heartbeat and grace together, by the chain's time, else 0.", _FEED
+    "oracle_stale",
+    "1 if the answer is older than heartbeat and grace together, or as far in the future, by the chain's time, else 0.",
+    _FEED,
 )
 ORACLE_ROUND = _gauge(
     "oracle_round_id", "Number of the answer's round, within its phase where the feed has phases.", _FEED

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from exporters.pools.config import DOLLAR, Chain, Feed, Pool, Price
+from exporters.pools.config import Chain, Feed, Pool, Price
+from exporters.pools.fitting import DOLLAR
 from exporters.pools.reading import FeedState, PoolState
 
 FIXED_TOLERANCE = 0.02
@@ -68,8 +69,8 @@ def usable(feed: Feed, state: FeedState, now: int) -> bool:
 
 
 def stale(feed: Feed, state: FeedState, now: int) -> bool:
-    """Whether a feed's answer is older than it may be."""
-    return now - state.at > feed.heartbeat + feed.grace
+    """Whether a feed's answer is older than it may be; or as far in the future, which no answer of now is."""
+    return abs(now - state.at) > feed.heartbeat + feed.grace
 
 
 def price_of(state: PoolState, decimals: tuple[int, int]) -> float | None:

@@ -58,6 +58,7 @@ class Source:
         self._costs: dict[str, Costs] = {}
         self.tried = asyncio.Event()
         self._together = Together[str, Any]()
+        # Tokens stand among them until they are found to be right.
         self._steps = {address: token.steps for address, token in self._tokens.items()}
         self._steps |= {name: reader.steps for name, reader in self._readers.items()}
         self._all = {target: target.id for target in targets.all}
@@ -67,7 +68,6 @@ class Source:
         ]
         self._leans = {name: frozenset(_leans(chain, terms.pool)) for name, terms in self._pools.items()}
         self._valued: dict[str, PoolReading] = {}
-        self._states_before: list[PoolState | SourceError | None] = [None] * len(self._pools)
         self._told: dict[tuple[str, str], float | None] = {}
 
     def _made(self) -> Iterator[tuple[str, Any]]:
@@ -117,9 +117,10 @@ class Source:
         self._since = view.block
         self._usd |= {token: price for token in self._chain.prices if (price := prices.usd(token)) is not None}
         sight = Sight(view.block.number, view.block.timestamp, view.source)
+        made = map(found.__getitem__, self._all.values())
         return {
-            target: made if isinstance(made := found[name], SourceError) else (sight, made)
-            for target, name in self._all.items()
+            target: each if isinstance(each, SourceError) else (sight, each)
+            for target, each in zip(self._all, made, strict=True)
         }
 
     async def _states(self, view: View) -> dict[str, Any]:
@@ -131,13 +132,21 @@ class Source:
 
         await self._catch_up(view.block)
         found = await self._together.take(view, self._steps, self.logs.question(view.block), told)
-        wrong = {address: error for address in self._tokens if (error := found.pop(address)) is not None}
+        wrong = self._wrong_tokens(found)
         for name, terms in self._pools.items() if wrong else ():
             found[name] = wrong.get(terms.base.address) or wrong.get(terms.quote.address) or found[name]
         for name in self._positions if wrong else ():
             if isinstance(state := found[name], PositionState):
                 found[name] = wrong.get(state.tokens[0]) or wrong.get(state.tokens[1]) or state
         return found
+
+    def _wrong_tokens(self, found: dict[str, Any]) -> dict[str, SourceError]:
+        """What is wrong with tokens, taken out of what was found; those that are right are not asked again."""
+        told = {address: found.pop(address) for address in self._tokens if address in self._steps}
+        for address, error in told.items():
+            if error is None:
+                del self._steps[address]
+        return {address: error for address, error in told.items() if error is not None}
 
     def _prices(self, found: Mapping[str, Any], now: int) -> Prices:
         feeds = {
@@ -168,16 +177,14 @@ class Source:
 
     async def _value_pools(self, view: View, found: dict[str, Any], prices: Prices) -> None:
         """The same of pools, of those alone that have changed themselves, or whose prices have."""
-        moved, states = self._moved(prices), [found[name] for name in self._pools]
-        for name, state, before in zip(self._pools, states, self._states_before, strict=True):
-            if state is not before or (moved and moved & self._leans[name]):
+        moved = self._moved(prices)
+        for name in self._together.gone_through:
+            self._valued.pop(name, None)
+        for name, leans in self._leans.items() if moved else ():
+            if not moved.isdisjoint(leans):
                 self._valued.pop(name, None)
-        self._states_before = states
-        changed = {
-            name: state
-            for name, state in zip(self._pools, states, strict=True)
-            if name not in self._valued and isinstance(state, PoolState)
-        }
+        unvalued = [name for name in self._pools if name not in self._valued]
+        changed = {name: state for name in unvalued if isinstance(state := found[name], PoolState)}
         tokens = {name: worth(self._pools[name], prices) for name in changed}
         failed = await self._costed(view, changed, tokens)
         for name, state in changed.items():
@@ -188,7 +195,7 @@ class Source:
 
     def _moved(self, prices: Prices) -> set[tuple[str, str]]:
         """The prices of tokens and of references that are not what they were."""
-        now = {("usd", token): prices.usd(token) for token in self._chain.tokens}
+        now = {("usd", name): prices.usd(name) for name in (*self._chain.tokens, *self._chain.prices)}
         now |= {source: prices.told(source) for source in self._sources}
         before, self._told = self._told, now
         return {each for each, price in now.items() if before.get(each) != price}

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 import operator
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
 from adapters.evm import EthCall, View
@@ -59,6 +59,8 @@ class Together(Generic[K, T]):
     """
 
     def __init__(self) -> None:
+        self.gone_through: Collection[K] = ()
+        """Those of the last take whose outcome may be another one than before."""
         self._layout: _Layout[K] = _Layout({})
         self._replies: Sequence[Reply] = ()
         self._outcomes: dict[K, T | SourceError] = {}
@@ -79,6 +81,7 @@ class Together(Generic[K, T]):
         """
         outcomes: dict[K, T | SourceError] = {}
         begun: dict[K, Steps[T]] = {}
+        self.gone_through = begun.keys()
         asked = self._first(reading, begun, outcomes)
         if not self._layout.same(asked):
             self._layout, self._replies = _Layout(asked), ()
@@ -99,6 +102,8 @@ class Together(Generic[K, T]):
         """What is asked at first: of a reading whose outcome is known the same as before."""
         if self._outcomes.keys() == reading.keys():
             return self._layout.asked
+        for key in self._outcomes.keys() - reading.keys():
+            self.forget(key)
         asked = {}
         for key, begin in reading.items():
             if key in self._outcomes:
@@ -121,13 +126,11 @@ class Together(Generic[K, T]):
         self._replies = replies
         outcomes |= self._outcomes
         waiting = {}
-        for key, place in layout.places.items() if len(self._outcomes) < len(layout.places) else ():
-            if key in self._outcomes:
-                continue
+        for key in [key for key in layout.asked if key not in self._outcomes]:
             calls = layout.asked[key]
             wanted = calls if key in begun else _step(begun.setdefault(key, reading[key]()), None, key, outcomes)
             if wanted == calls:
-                wanted = _step(begun[key], replies[place], key, outcomes)
+                wanted = _step(begun[key], replies[layout.places[key]], key, outcomes)
                 if wanted is None:
                     self._outcomes[key] = outcomes[key]
             if wanted:

@@ -19,22 +19,18 @@ SYMBOL = bytes.fromhex("95d89b41")
 
 
 class Token:
-    """A token of the configuration. The chain is asked once whether its decimals are those."""
+    """A token of the configuration; the chain is asked whether its decimals are those."""
 
     def __init__(self, name: str, address: str, decimals: int) -> None:
         self.name = name
         self.address = address
         self.decimals = decimals
         self._calls = EthCall(address, DECIMALS), EthCall(address, SYMBOL)
-        self._checked = False
 
     def steps(self) -> Steps[None]:
-        """Checks it, unless that was done. Raises bad_response for another number of decimals."""
-        if self._checked:
-            return
+        """Checks it. Raises bad_response for another number of decimals."""
         decimals, symbol = yield self._calls
         self._check(decimals)
-        self._checked = True
         _compare(self.name, symbol)
 
     def _check(self, told: Reply) -> None:

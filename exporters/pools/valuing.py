@@ -35,17 +35,17 @@ class Worth:
 
 def worth(terms: PoolTerms, prices: Prices) -> Worth:
     """What the tokens of a pool are worth."""
-    tokens = terms.base, terms.quote
-    first, second = (10.0**token.decimals for token in tokens)
-    return Worth((first, second), (prices.usd(terms.base.name), prices.usd(terms.quote.name)))
+    base, quote = terms.base, terms.quote
+    return Worth((10.0**base.decimals, 10.0**quote.decimals), (prices.usd(base.name), prices.usd(quote.name)))
 
 
 @dataclass(frozen=True, slots=True)
 class Costs:
-    """What trading with a pool costs, as PoolReading has it, and of what that was worked out."""
+    """What trading with a pool costs, as PoolReading has it, the price at that, and of what it was worked out."""
 
     curve: Curve
     usd: tuple[float | None, float | None]
+    price: float | None
     impact: tuple[float | None, ...]
     depth: tuple[float | None, ...]
 
@@ -57,28 +57,23 @@ class Costs:
 def costs(terms: PoolTerms, state: PoolState, tokens: Worth, missing: set[int]) -> Costs:
     """What trading costs. What the curve is not known far enough for is absent, and added to `missing`."""
     price = price_of(state, (terms.base.decimals, terms.quote.decimals))
-    return Costs(
-        state.curve,
-        tokens.usd,
-        tuple(_impacts(terms.pool, state, tokens, price, missing)),
-        tuple(_depths(state, tokens, price, missing)),
-    )
+    impact = tuple(_impacts(terms.pool, state, tokens, price, missing))
+    return Costs(state.curve, tokens.usd, price, impact, tuple(_depths(state, tokens, price, missing)))
 
 
 def pool_reading(terms: PoolTerms, state: PoolState, tokens: Worth, costs: Costs, prices: Prices) -> PoolReading:
     """The pool with everything that is made of its state."""
-    price = price_of(state, (terms.base.decimals, terms.quote.decimals))
     amounts = state.reserves[state.base], state.reserves[1 - state.base]
     reserves = amounts[0] / tokens.units[0], amounts[1] / tokens.units[1]
     return PoolReading(
         fee=state.fee,
-        price=price,
+        price=costs.price,
         reserves=reserves,
         liquidity=None if state.liquidity is None else float(state.liquidity),
         tick=state.tick,
         tvl_usd=_together(reserves, tokens.usd),
         twap_deviation=_twap_deviation(state),
-        reference_deviation=prices.compared(terms.pool, price),
+        reference_deviation=prices.compared(terms.pool, costs.price),
         impact=costs.impact,
         depth=costs.depth,
     )
@@ -160,11 +155,11 @@ def _impact(state: PoolState, tokens: Worth, price: float, paid: int, amount: fl
 def _depths(state: PoolState, tokens: Worth, price: float | None, missing: set[int]) -> Iterator[float | None]:
     """For the bids and then the asks of each band: dollars that trade until the price has moved by it."""
     usd = tokens.usd[1]
+    if usd is None or price is None:
+        yield from (None,) * len(SIDES) * len(BANDS)
+        return
     for side, band in product(SIDES, BANDS):
-        if usd is None or price is None:
-            yield None
-        else:
-            yield _known(functools.partial(_depth, state, tokens.units[1] / usd, side, band), missing)
+        yield _known(functools.partial(_depth, state, tokens.units[1] / usd, side, band), missing)
 
 
 def _depth(state: PoolState, dollar: float, side: str, band: float) -> float:

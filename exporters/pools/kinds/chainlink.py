@@ -25,24 +25,19 @@ PHASE_BITS = 64
 
 
 class FeedReader:
-    """Reads one feed. A new phase has a new aggregator, and so its bounds are read again."""
+    """Reads one feed. A new phase has a new aggregator, and so its decimals and bounds are read again."""
 
     def __init__(self, terms: FeedTerms) -> None:
         feed = terms.feed
         self._address = feed.address
         sources = (feed.address,) if feed.sequencer is None else (feed.address, feed.sequencer)
         self._calls = tuple(EthCall(each, LATEST_ROUND_DATA) for each in sources)
-        self._scale: float | None = None
         self._phase: int | None = None
+        self._scale = 1.0
         self._bounds: tuple[int, int] | None = None
 
     def steps(self) -> Steps[FeedState]:
-        """Its newest answer; at first its decimals, and with each phase the aggregator's bounds."""
-        if self._scale is None:
-            (told,) = yield (EthCall(self._address, DECIMALS),)
-            self._scale = 10.0 ** bounded(
-                "decimals", word(sized("decimals", needed("decimals", told), 1), 0), MOST_DECIMALS + 1
-            )
+        """Its newest answer; with each phase its decimals and the aggregator's bounds."""
         told, *sequencer = yield self._calls
         data = _round("latestRoundData", told)
         phase, answer, at = word(data, 0) >> PHASE_BITS, signed(data, 1), bounded("updatedAt", word(data, 3), 2**53)
@@ -59,15 +54,17 @@ class FeedReader:
         )
 
     def _new_phase(self, phase: int) -> Steps[None]:
-        """Reads the bounds of the aggregator, where the feed tells which it is, and that tells any."""
-        (told,) = yield (EthCall(self._address, AGGREGATOR),)
+        """Reads the decimals; and the bounds of the aggregator, or its own where it tells of none behind it, if there are any."""
+        decimals, told = yield tuple(EthCall(self._address, data) for data in (DECIMALS, AGGREGATOR))
+        decimals = sized("decimals", needed("decimals", decimals), 1)
+        scale = 10.0 ** bounded("decimals", word(decimals, 0), MOST_DECIMALS + 1)
+        alone = isinstance(told, SourceError) or not told
+        behind = self._address if alone else address(sized("aggregator", needed("aggregator", told), 1), 0)
+        least, most = yield tuple(EthCall(behind, data) for data in (MIN_ANSWER, MAX_ANSWER))
         bounds: tuple[int, int] | None = None
-        if not isinstance(told, SourceError) and told:
-            behind = address(sized("aggregator", told, 1), 0)
-            least, most = yield tuple(EthCall(behind, data) for data in (MIN_ANSWER, MAX_ANSWER))
-            if not isinstance(least, SourceError) and not isinstance(most, SourceError) and least and most:
-                bounds = signed(least, 0), signed(most, 0)
-        self._phase, self._bounds = phase, bounds
+        if not isinstance(least, SourceError) and not isinstance(most, SourceError) and least and most:
+            bounds = signed(least, 0), signed(most, 0)
+        self._phase, self._scale, self._bounds = phase, scale, bounds
 
 
 def _round(what: str, reply: Reply) -> bytes:

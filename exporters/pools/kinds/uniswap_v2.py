@@ -5,14 +5,14 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
-from pydantic import Field
+from pydantic import AfterValidator
 
 from adapters.evm import EthCall
-from adapters.evm.abi import address, bounded, sized, word
+from adapters.evm.abi import address, bounded, exact, sized, word
 from exporters.pools.maths.constant_product import ConstantProduct
 from exporters.pools.reading import Happened, PoolState
 from exporters.pools.steps import Reply, Steps, needed
-from occ.config import Model
+from occ.config import Model, refuse
 
 if TYPE_CHECKING:
     from exporters.pools.terms import PoolTerms
@@ -29,10 +29,16 @@ MOST = 2**112
 """The pair keeps its reserves in so many bits."""
 
 
+def _share(value: float) -> float:
+    if 0 <= value < 1:
+        return value
+    raise refuse("expected a share of what is paid, from 0 to below 1: 0.003 is 0.3 %")
+
+
 class Options(Model):
     """`fee` is the share of what is paid: 0.003 at Uniswap, and other at its forks, which tell it nowhere."""
 
-    fee: Annotated[float, Field(ge=0, lt=1)] = 0.003
+    fee: Annotated[float, AfterValidator(_share)] = 0.003
 
 
 class PoolReader:
@@ -66,7 +72,7 @@ def happened(topic: str, data: bytes) -> Happened:
     event = PoolReader.EVENTS[topic]
     if event != "swap":
         return Happened(event)
-    sized("Swap", data, 4)  # amount0In, amount1In, amount0Out, amount1Out
+    exact("Swap", data, 4)  # amount0In, amount1In, amount0Out, amount1Out
     first, second = (max(word(data, token), word(data, token + 2)) for token in (0, 1))
     return Happened(event, (bounded("Swap", first, MOST), bounded("Swap", second, MOST)))
 

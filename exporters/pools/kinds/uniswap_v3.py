@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, ClassVar
 
 from adapters.evm import EthCall
-from adapters.evm.abi import account, address, bounded, number, signed, sized, word
+from adapters.evm.abi import account, address, bounded, exact, number, signed, sized, word
 from exporters.pools.maths.concentrated import MILLION, Concentrated
 from exporters.pools.maths.position import Growth, Position
 from exporters.pools.maths.ticks import MAX_SQRT_RATIO, MAX_TICK, MIN_SQRT_RATIO, MIN_TICK, Ticks, initialised
@@ -174,6 +174,7 @@ class PoolReader:
         }
         ticks = [tick for each, bits in words.items() for tick in initialised(each, bits, self._spacing)]
         if ticks:
+            bounded("tickBitmap", max(map(abs, ticks)), MAX_TICK + 1)
             told = yield tuple(EthCall(at, TICKS + number(tick)) for tick in ticks)
             data = [sized("ticks", needed("ticks", reply), 2) for reply in told]
             self._net |= {tick: signed(each, 1) for tick, each in zip(ticks, data, strict=True)}
@@ -187,7 +188,7 @@ def happened(topic: str, data: bytes) -> Happened:
     event = PoolReader.EVENTS[topic]
     if event != "swap":
         return Happened(event)
-    sized("Swap", data, 5)  # amount0 and amount1, negative where the pool gave them
+    exact("Swap", data, 7 if topic == PANCAKE_SWAP else 5)  # amount0 and amount1, negative where the pool gave them
     return Happened(event, (abs(signed(data, 0)), abs(signed(data, 1))))
 
 
@@ -196,7 +197,8 @@ def _range(log: Log) -> tuple[int, int, int]:
     sized("indexed", log.indexed, 3)  # owner, lower, upper
     came = log.topic == MINT  # sender, amount, amount0, amount1; of a burn without the sender
     amount = word(sized("Mint", log.data, 4), 1) if came else -word(sized("Burn", log.data, 3), 0)
-    return signed(log.indexed, 1), signed(log.indexed, 2), amount
+    lower, upper = (bounded("a tick", signed(log.indexed, index), MAX_TICK + 1) for index in (1, 2))
+    return lower, upper, amount
 
 
 class PositionReader:
@@ -215,10 +217,11 @@ class PositionReader:
         told = yield self._calls
         terms = _position(told[0])
         price, tick = _slot0(told[1])
+        if not price:
+            raise SourceError(Reason.BAD_RESPONSE, "slot0: the position's pool has no price")
         overall, lower, upper = _pair("feeGrowthGlobal", told[2:4]), _outside(told[4]), _outside(told[5])
         position = Position(
-            signed(terms, 5),
-            signed(terms, 6),
+            *_edges(terms),
             word(terms, 7),
             (word(terms, 8), word(terms, 9)),
             (word(terms, 10), word(terms, 11)),
@@ -239,7 +242,6 @@ class PositionReader:
         for each in tokens:
             if each not in self._terms.tokens:
                 raise SourceError(Reason.BAD_RESPONSE, f"the position's token {each} is not configured under tokens")
-        edges = [bounded("a tick", signed(terms, index), MAX_TICK + 1) for index in (5, 6)]
         data = GET_POOL + account(tokens[0]) + account(tokens[1]) + number(word(terms, 4))
         (found,) = yield (EthCall(address(sized("factory", needed("factory", factory), 1), 0), data),)
         pool = address(sized("getPool", needed("getPool", found), 1), 0)
@@ -247,7 +249,7 @@ class PositionReader:
         self._calls = (
             self._itself,
             *(EthCall(pool, each) for each in (SLOT0, GROWTH0, GROWTH1)),
-            *(EthCall(pool, TICKS + number(edge)) for edge in edges),
+            *(EthCall(pool, TICKS + number(edge)) for edge in _edges(terms)),
         )
 
 
@@ -278,6 +280,12 @@ def _average(reply: Reply) -> float | None:
 
 def _position(reply: Reply) -> bytes:
     return sized("positions", needed("positions", reply), 12)
+
+
+def _edges(terms: bytes) -> tuple[int, int]:
+    """The lower and the upper tick of a position."""
+    lower, upper = (bounded("a tick", signed(terms, index), MAX_TICK + 1) for index in (5, 6))
+    return lower, upper
 
 
 def _pair(what: str, replies: Iterable[Reply]) -> tuple[int, int]:

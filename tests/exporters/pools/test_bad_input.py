@@ -13,7 +13,7 @@ from demo.evm import artifact
 from demo.market import NOWHERE
 from exporters.pools.__main__ import POOLS
 from tests.adapters.evm.provider import Question, provider, refused
-from tests.exporters.pools.desk import FEE, PRICE, Desk, desk
+from tests.exporters.pools.desk import FEE, PRICE, Desk, desk, patient
 from tests.exporters.support import Seen, once, parsed, running
 
 ELSEWHERE = "0x" + "12" * 20
@@ -22,7 +22,7 @@ Change = Callable[[Desk, str], Awaitable[str]]
 
 
 async def page(text: str, folder: Path) -> Seen:
-    return parsed(await once(POOLS, text, folder))
+    return parsed(await once(POOLS, patient(text), folder))
 
 
 def up(seen: Seen) -> dict[str, float | None]:
@@ -188,6 +188,14 @@ async def test_a_position_that_does_not_exist(tmp_path: Path) -> None:
         assert seen("occ_target_errors_total", position="lp-1", reason="reverted") == 1
 
 
+async def test_a_position_whose_pool_has_no_price(tmp_path: Path) -> None:
+    async with desk() as at:
+        await at.anvil.rpc("anvil_setStorageAt", at.pool.address, "0x0", "0x" + "00" * 32)
+        seen = await page(at.config(), tmp_path)
+        assert up(seen) == ALL | {"lp-1": 0}
+        assert seen("occ_target_errors_total", position="lp-1", reason="bad_response") == 1
+
+
 # --- oracles ---------------------------------------------------------------------------------------------------------
 
 
@@ -224,6 +232,14 @@ async def test_an_answer_at_a_bound(tmp_path: Path, answer: int) -> None:
         assert seen("pool_tvl_usd", pool="weth-usdc") is None
 
 
+async def test_an_aggregator_without_a_proxy_has_bounds_of_its_own(tmp_path: Path) -> None:
+    async with desk() as at:
+        text = at.config().replace(at.eth_usd.proxy.address, at.eth_usd.aggregator.address)
+        seen = await page(text, tmp_path)
+        assert seen("oracle_price", feed="eth-usd") == PRICE
+        assert seen("oracle_answer_at_bound", feed="eth-usd") == 0
+
+
 @pytest.mark.parametrize("answer", [0, -5])
 async def test_an_answer_that_is_no_price(tmp_path: Path, answer: int) -> None:
     async with desk() as at:
@@ -241,6 +257,15 @@ async def test_a_new_phase_has_bounds_of_its_own(tmp_path: Path) -> None:
         seen = await page(at.config(), tmp_path)
         assert seen("oracle_answer_at_bound", feed="eth-usd") == 1
         assert seen("oracle_round_id", feed="eth-usd") == 1
+
+
+async def test_an_answer_from_the_future_is_none_of_now(tmp_path: Path) -> None:
+    async with desk() as at:
+        later = 2**40
+        await at.market.chain.send(at.eth_usd.aggregator.to("updateRoundData", 2, PRICE * 10**8, later, later))
+        seen = await page(at.config(), tmp_path)
+        assert seen("oracle_stale", feed="eth-usd") == 1
+        assert seen("pool_tvl_usd", pool="weth-usdc") is None
 
 
 async def test_while_the_sequencer_is_down_its_feed_counts_for_nothing(tmp_path: Path) -> None:

@@ -52,6 +52,33 @@ def test_what_may_be_left_out() -> None:
     assert chain.feeds[1].grace == 300
 
 
+def test_an_oracle_may_be_given_no_grace(tmp_path: Path) -> None:
+    path = tmp_path / "pools.yml"
+    path.write_text(EXAMPLE.read_text().replace("grace: 5m", "grace: 0s"))
+    (chain,) = load(path, PoolsConfig, {"ALCHEMY_KEY": "k3y-0123456789"}).config.chains
+    assert chain.feeds[0].grace == 0
+
+
+@pytest.mark.parametrize(
+    ("was", "becomes", "said"),
+    [
+        ("fee: 0.003", "fee: 0.3", "25: chains[0].pools[0].fee: 30% of what is paid? 0.003 is 0.3 %"),
+        (
+            "USDC: {fixed: 1, check_against: {feed: usdc-usd}}",
+            "",
+            "26: chains[0].pools[1].reference: is never compared: the quotes differ, and USDC has no price",
+        ),
+    ],
+)
+def test_what_is_hardly_meant_is_noted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], was: str, becomes: str, said: str
+) -> None:
+    path = tmp_path / "pools.yml"
+    path.write_text(EXAMPLE.read_text().replace("/v2/${ALCHEMY_KEY}", "").replace(was, becomes))
+    assert main(["--config", str(path), "--check-config"]) == 0
+    assert f"note: {path}:{said}\n" in capsys.readouterr().out
+
+
 def test_a_kind_adds_its_keys() -> None:
     v2, v3 = example().pools
     assert getattr(v2, "fee", None) == 0.003

@@ -22,8 +22,10 @@ from demo.processes import free_ports
 from demo.until import until
 from exporters.pools.__main__ import POOLS
 from exporters.pools.kinds import uniswap_v2, uniswap_v3
+from occ.errors import SourceError
 from tests.adapters.evm.provider import Question, provider, refused
-from tests.exporters.pools.desk import FEE, PRICE, Desk, desk
+from tests.exporters.pools.desk import FEE, PRICE, Desk, desk, patient
+from tests.exporters.pools.test_bad_input import ELSEWHERE
 from tests.exporters.support import Seen, once, parsed, running
 
 CONFIRMATIONS = 4
@@ -88,7 +90,7 @@ def same(one: Recount, other: Recount) -> bool:
 
 
 async def page(at: Desk, folder: Path, url: str | None = None) -> Seen:
-    return parsed(await once(POOLS, counting(at, url), folder))
+    return parsed(await once(POOLS, patient(counting(at, url)), folder))
 
 
 def happening(at: Desk, chance: random.Random) -> dict[str, str]:
@@ -158,7 +160,7 @@ async def test_a_pool_whose_quote_has_no_price_has_swaps_and_no_volume(tmp_path:
         await at.market.chain.send(at.market.v2_swap(10**18, at.weth, at.usdc))
         await at.anvil.mine(CONFIRMATIONS)
         text = counting(at).replace(", USDC: {fixed: 1, check_against: {feed: usdc-usd}}", "")
-        seen = parsed(await once(POOLS, text, tmp_path))
+        seen = parsed(await once(POOLS, patient(text), tmp_path))
         assert seen("pool_swaps_total", pool="weth-usdc-v2") == 1
         assert seen("pool_volume_usd_total", pool="weth-usdc-v2") is None
 
@@ -175,6 +177,56 @@ async def test_volume_waits_for_a_price_and_nothing_is_lost(tmp_path: Path) -> N
         seen = await page(at, tmp_path)
         assert seen("pool_swaps_total", pool="weth-usdc-v2") == 1
         assert seen("pool_volume_usd_total", pool="weth-usdc-v2") == pytest.approx(PRICE, rel=0.01)
+
+
+async def test_in_the_end_swaps_are_counted_without_a_price(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("exporters.pools.events.PATIENCE_SECONDS", 0.0)
+    async with desk() as at:
+        await at.market.chain.send(at.market.v2_swap(10**18, at.weth, at.usdc))
+        await at.anvil.mine(CONFIRMATIONS)
+        await at.market.chain.send(at.usdc_usd.aggregator.to("updateAnswer", 90_000_000))
+        seen = await page(at, tmp_path)
+        assert seen("occ_target_up", check="events") == 1
+        assert seen("pool_swaps_total", pool="weth-usdc-v2") == 1
+        assert seen("pool_volume_usd_total", pool="weth-usdc-v2") == 0
+        assert "weth-usdc-v2: swaps are counted without their volume: no price of USDC is known" in caplog.text
+
+
+async def test_a_pool_that_can_not_be_read_holds_up_no_others_events(tmp_path: Path) -> None:
+    async with desk() as at:
+        (other,) = await at.market.tokens(("OTHER", 18))
+        swaps = at.market.v2_swap(10**18, at.weth, at.usdc), at.market.v3_swap(10**18, at.weth, at.usdc, FEE)
+        await at.market.chain.send(*swaps)
+        await at.anvil.mine(CONFIRMATIONS)
+        text = counting(at).replace("fee: 0.003, base: WETH", "fee: 0.003, base: OTHER")
+        text = text.replace("USDC: {address", f'OTHER: {{address: "{other.address}", decimals: 18}}, USDC: {{address')
+        seen = parsed(await once(POOLS, patient(text), tmp_path))
+        assert seen("occ_target_up", pool="weth-usdc-v2", check="state") == 0
+        assert seen("occ_target_up", check="events") == 1
+        assert seen("pool_volume_usd_total", pool="weth-usdc") == pytest.approx(PRICE, rel=0.01)
+        assert (seen("pool_swaps_total", pool="weth-usdc-v2"), seen("pool_volume_usd_total", pool="weth-usdc-v2")) == (
+            1,
+            0,
+        )
+
+
+async def test_a_log_of_another_form_holds_up_no_others_events(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with desk() as at:
+        log_of_31_bytes = f"0x7f{uniswap_v2.SWAP[2:]}601f6000a100"
+        await at.anvil.rpc("anvil_setCode", ELSEWHERE, log_of_31_bytes)
+        await at.market.chain.send({"to": ELSEWHERE}, at.market.v3_swap(10**18, at.weth, at.usdc, FEE))
+        await at.anvil.mine(CONFIRMATIONS)
+        odd = f'      - {{name: odd, kind: uniswap_v2, address: "{ELSEWHERE}", base: WETH, quote: USDC}}\n'
+        text = counting(at).replace("    positions:", f"{odd}    positions:")
+        seen = parsed(await once(POOLS, patient(text), tmp_path))
+        assert seen("occ_target_up", check="events") == 1
+        assert seen("pool_volume_usd_total", pool="weth-usdc") == pytest.approx(PRICE, rel=0.01)
+        assert (seen("pool_swaps_total", pool="odd"), seen("pool_volume_usd_total", pool="odd")) == (1, 0)
+        assert "odd: swaps are counted without their volume: Swap: 31 bytes where 128 belong" in caplog.text
 
 
 @pytest.mark.parametrize("blocks", [1, 3, 7])
@@ -278,7 +330,7 @@ def test_topics_are_those_of_their_events() -> None:
 
 
 @pytest.mark.parametrize("kind", [uniswap_v2, uniswap_v3])
-def test_a_log_that_is_too_short_is_refused(kind: Any) -> None:
-    (swap,) = [each for each in kind.PoolReader.EVENTS if each == kind.SWAP]
-    with pytest.raises(Exception, match="Swap"):
-        kind.happened(swap, b"\0" * 31)
+@pytest.mark.parametrize("size", [0, 31, 32 * 3, 32 * 6])
+def test_a_log_of_another_size_is_refused(kind: Any, size: int) -> None:
+    with pytest.raises(SourceError, match="Swap"):
+        kind.happened(kind.SWAP, bytes(size))

@@ -8,11 +8,13 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from eth_hash.auto import keccak
 
 from demo.chain import Rpc
 from demo.evm import Contract
+from demo.market import SPACINGS
 from exporters.pools.__main__ import POOLS
-from exporters.pools.maths.ticks import MAX_SQRT_RATIO
+from exporters.pools.maths.ticks import MAX_SQRT_RATIO, MAX_TICK
 from tests.exporters.pools.desk import PRICE, Desk, desk
 from tests.exporters.pools.test_bad_input import ALL, ELSEWHERE, page, up
 from tests.exporters.support import Running, Seen, running
@@ -117,6 +119,17 @@ async def test_the_highest_price_that_there_can_be(tmp_path: Path) -> None:
         assert seen("pool_price_impact_ratio", pool="weth-usdc", side="sell", size_usd="10000") is None
 
 
+async def test_ticks_beyond_the_last_one_are_told_by_no_pool(tmp_path: Path) -> None:
+    async with desk() as at:
+        (pool,) = await at.market.v3_pools((at.weth, at.usdc, 500, MAX_SQRT_RATIO - 1))
+        bitmap, highest = 6, MAX_TICK // SPACINGS[500] >> 8
+        slot = keccak(highest.to_bytes(32) + bitmap.to_bytes(32)).hex()
+        await at.anvil.rpc("anvil_setStorageAt", pool.address, f"0x{slot}", "0x" + "ff" * 32)
+        seen = await page(at.config().replace(at.pool.address, pool.address), tmp_path)
+        assert up(seen) == ALL | {"weth-usdc": 0}
+        assert seen("occ_target_errors_total", pool="weth-usdc", reason="bad_response") == 1
+
+
 async def test_a_feed_that_gets_another_aggregator_goes_on_with_its_bounds(tmp_path: Path) -> None:
     async with desk() as at, running(POOLS, at.config(), tmp_path) as exporter:
         await exporter.until(lambda seen: seen("oracle_answer_at_bound", feed="eth-usd") == 0)
@@ -126,3 +139,14 @@ async def test_a_feed_that_gets_another_aggregator_goes_on_with_its_bounds(tmp_p
         seen = await exporter.until(lambda seen: seen("oracle_answer_at_bound", feed="eth-usd") == 1)
         assert seen("occ_target_up", feed="eth-usd") == 1
         assert seen("pool_tvl_usd", pool="weth-usdc") is None
+
+
+async def test_a_feed_that_gets_an_aggregator_of_other_decimals_goes_on_with_its_price(tmp_path: Path) -> None:
+    async with desk() as at, running(POOLS, at.config(), tmp_path) as exporter:
+        await exporter.until(lambda seen: seen("oracle_price", feed="eth-usd") == PRICE)
+        (other,) = await at.market.feeds((18, (PRICE + 1) * 10**18, 1, 10**26))
+        for step in ("proposeAggregator", "confirmAggregator"):
+            await at.market.chain.send(at.eth_usd.proxy.to(step, other.aggregator.address))
+        seen = await exporter.until(lambda seen: seen("oracle_price", feed="eth-usd") != PRICE)
+        assert seen("oracle_price", feed="eth-usd") == PRICE + 1
+        assert seen("occ_target_up", feed="eth-usd") == 1

@@ -79,8 +79,12 @@ def test_a_feed_is_compared_with_a_pool(chain: Chain) -> None:
 NOW = 1_700_000_000
 
 
-@pytest.mark.parametrize(("age", "late"), [(0, False), (3_900, False), (3_901, True), (-50, False)])
-def test_a_feed_is_stale_beyond_heartbeat_and_grace(chain: Chain, age: int, late: bool) -> None:  # noqa: FBT001
+@pytest.mark.parametrize(("age", "late"), [(0, False), (3_900, False), (3_901, True), (-50, False), (-3_901, True)])
+def test_a_feed_is_stale_beyond_heartbeat_and_grace_and_as_far_in_the_future(
+    chain: Chain,
+    age: int,
+    late: bool,  # noqa: FBT001
+) -> None:
     state = FeedState(price=2_000.0, at=NOW - age, round=1)
     assert stale(chain.feeds[0], state, NOW) == late
     assert usable(chain.feeds[0], state, NOW) != late

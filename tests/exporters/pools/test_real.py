@@ -11,14 +11,14 @@ import pytest
 from demo.evm import Contract, Reverted
 from exporters.pools.__main__ import POOLS
 from tests.adapters.evm.provider import provider, refused
-from tests.exporters.pools.desk import FEE, PRICE, Desk, desk
+from tests.exporters.pools.desk import FEE, PACE, PRICE, Desk, desk, patient
 from tests.exporters.support import Seen, once, parsed, running
 
 UNITS = {"WETH": 10**18, "USDC": 10**6}
 
 
 async def page(at: Desk, folder: Path, text: str | None = None) -> Seen:
-    return parsed(await once(POOLS, text or at.config(), folder))
+    return parsed(await once(POOLS, patient(text or at.config()), folder))
 
 
 def number(value: float | None) -> float:
@@ -179,7 +179,7 @@ async def test_liquidity_that_comes_is_in_the_depth_of_its_block(tmp_path: Path)
 
 async def test_a_halted_chain_is_read_on(tmp_path: Path) -> None:
     text_of = (
-        "defaults: {interval: 2s, timeout: 2s, stale_after: 10s}",
+        PACE,
         "defaults: {interval: 200ms, timeout: 200ms, stale_after: 2s}",
     )
     async with desk() as at, running(POOLS, at.config().replace(*text_of), tmp_path) as exporter:

@@ -20,9 +20,9 @@ from tests.exporters.pools.test_events import happening
 BLOCKS = 40
 
 
-def source(at: Desk, session: aiohttp.ClientSession, folder: Path) -> Source:
+def source(at: Desk, session: aiohttp.ClientSession, folder: Path, text: str | None = None) -> Source:
     path = folder / "pools.yml"
-    path.write_text(at.config())
+    path.write_text(text or at.config())
     loaded = config.load(path, PoolsConfig).config
     (chain,) = loaded.chains
     return Source(chain, targets(loaded, chain), session, 20.0)
@@ -82,3 +82,26 @@ async def test_ticks_that_come_and_go_are_those_of_the_chain(tmp_path: Path) -> 
             for part in (liquidity // 3, liquidity - liquidity // 3):
                 await at.market.chain.send(at.market.manager.to("decreaseLiquidity", (number, part, 0, 0, 2**40)))
                 assert dict(await remembering.read()) == await fresh(at, session, tmp_path)
+
+
+async def test_what_is_compared_by_the_price_of_no_token_moves_with_it(tmp_path: Path) -> None:
+    async with desk() as at, aiohttp.ClientSession() as session:
+        weth_eur, eur_usd = await at.market.feeds((8, 1_800 * 10**8, 1, 10**14), (8, 110_000_000, 1, 10**14))
+        feeds = "".join(
+            f'      - {{name: {name}, kind: chainlink, address: "{feed.proxy.address}", base: {base}, quote: {quote}, heartbeat: 1h}}\n'
+            for name, feed, base, quote in (("weth-eur", weth_eur, "WETH", "EUR"), ("eur-usd", eur_usd, "EUR", "USD"))
+        )
+        text = (
+            at.config()
+            .replace("    pools:\n", f"{feeds}    pools:\n")
+            .replace("prices: {", "prices: {EUR: {feed: eur-usd}, ")
+        )
+        text = text.replace("reference: {feed: eth-usd}", "reference: {feed: weth-eur}")
+        remembering = source(at, session, tmp_path, text)
+        for _ in range(3):  # until it is remembered
+            await at.anvil.mine()
+            before = dict(await remembering.read())
+        await at.market.chain.send(eur_usd.aggregator.to("updateAnswer", 120_000_000))
+        after = dict(await remembering.read())
+        assert after == dict(await source(at, session, tmp_path, text).read())
+        assert after != before

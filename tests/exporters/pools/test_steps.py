@@ -154,6 +154,24 @@ async def test_who_is_forgotten_is_gone_through_again() -> None:
     assert reader.times == 2
 
 
+async def test_it_is_known_who_was_gone_through() -> None:
+    view, together, one, other = Asked(), Together[str, Any](), Reader(), Reader(calls=(B,))
+    for change, gone_through in ((None, {"one", "other"}), (None, set()), (B, {"other"})):
+        if change is not None:
+            view.says[change] = b"other"
+        await take(view, together, one=one.read, other=other.read)
+        assert set(together.gone_through) == gone_through
+
+
+async def test_who_is_not_read_any_more_is_not_asked_and_is_gone_through_when_it_is_read_again() -> None:
+    view, together, one, other = Asked(), Together[str, Any](), Reader(), Reader(calls=(B,))
+    await take(view, together, one=one.read, other=other.read)
+    assert await take(view, together, one=one.read) == {"one": A.to.encode()}
+    await take(view, together, one=one.read, other=other.read)
+    assert [calls for calls, _ in view.steps] == [(A, B), (A,), (A, B)]
+    assert other.times == 2
+
+
 async def test_who_takes_several_steps_takes_them_at_each_block() -> None:
     view, together, reader = Asked(), Together[str, Any](), Reader(steps=3)
     for _ in range(2):
