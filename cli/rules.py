@@ -124,10 +124,59 @@ SLOW = (("2h", "1d", 3.0), ("6h", "3d", 1.0))
 in six, 10 % in a day, 10 % in three (Google SRE Workbook, chapter 5)."""
 
 
+class _Whose(NamedTuple):
+    """What an objective is of: the label that tells one from another, what alerts say of it, their board, how urgent they are
+    at the worst, and what brings the tier where that depends on it.
+    """
+
+    label: str
+    labels: Mapping[str, str]
+    board: str
+    severity: str
+    tier: str
+
+    @property
+    def value(self) -> str:
+        """Which one it is, in a template."""
+        return f"{{{{ $labels.{self.label} }}}}"
+
+
+_BY_TIER = '{{ if eq $labels.tier "1" }}page{{ else }}ticket{{ end }}'
+_WHOSE = {
+    "chain": _Whose(
+        "chain",
+        {"domain": "nodes", "exporter": "nodes", "entity": "{{ $labels.chain }}", "parent": "{{ $labels.chain }}"},
+        "occ-nodes?var-chain={{ $labels.chain }}",
+        _BY_TIER,
+        " * on (chain) group_left (tier) chain:tier:info",
+    ),
+    "venue": _Whose(
+        "venue",
+        {
+            "domain": "exchange",
+            "exporter": "exchange",
+            "entity": "{{ $labels.venue }}",
+            "parent": "{{ $labels.venue }}",
+        },
+        "occ-exchange?var-venue={{ $labels.venue }}",
+        _BY_TIER,
+        " * on (venue) group_left (tier) venue:tier:open",
+    ),
+    "receiver": _Whose(
+        "job",
+        {"domain": "receiver", "entity": "{{ $labels.job }}/$name", "parent": "{{ $labels.job }}"},
+        "occ-response",
+        "page",
+        "",
+    ),
+}
+
+
 class Slo(Model):
-    """An objective for every chain."""
+    """An objective, for every chain, for every venue, or for the receiver."""
 
     name: Identifier
+    of: Literal["chain", "venue", "receiver"] = "chain"
     alert: Alertname
     title: str
     objective: Annotated[float, Field(gt=0, lt=1)]
@@ -135,6 +184,10 @@ class Slo(Model):
     bad: str
     told_by: Annotated[tuple[Alertname, ...], SOME]
     first_action: str
+
+    @property
+    def whose(self) -> _Whose:
+        return _WHOSE[self.of]
 
     def ratio(self, window: str) -> str:
         """The recorded share of bad time over a window."""
@@ -181,16 +234,16 @@ def _ratios(slos: tuple[Slo, ...], *, longer: bool) -> Iterator[Document]:
 
 
 _LATER = "2m"  # than the alerts that say it better
-_TIER = "* on (chain) group_left (tier) chain:tier:info"
-_BY_TIER = '{{ if eq $labels.tier "1" }}page{{ else }}ticket{{ end }}'
 
 
 def _burning(slo: Slo) -> Document:
-    name = f"{slo.alert}Burning"
+    name, label = f"{slo.alert}Burning", slo.whose.label
     said = "hours are left of the errors that 30 days may have"
-    told = f'max by (chain) (max_over_time(ALERTS{{alertname=~"{"|".join(slo.told_by)}",alertstate="firing"}}[1h]))'
-    expr = f"(\n{slo.too_fast(FAST)}\n) {_TIER}\nunless on (chain)\n{told}"
-    return {**_alert(slo, name, expr, severity=_BY_TIER, headline="burns its budget", said=said), "for": _LATER}
+    firing = f'ALERTS{{alertname=~"{"|".join(slo.told_by)}",alertstate="firing"}}'
+    told = f"max by ({label}) (max_over_time({firing}[1h]))"
+    expr = f"(\n{slo.too_fast(FAST)}\n){slo.whose.tier}\nunless on ({label})\n{told}"
+    rule = _alert(slo, name, expr, severity=slo.whose.severity, headline="burns its budget", said=said)
+    return {**rule, "for": _LATER}
 
 
 def _eroding(slo: Slo) -> Document:
@@ -200,21 +253,24 @@ def _eroding(slo: Slo) -> Document:
 
 
 def _alert(slo: Slo, name: str, expr: str, *, severity: str, headline: str, said: str) -> Document:
+    whose = slo.whose
     grafana, occ, repo = (f"{{{{ $externalLabels.{label} }}}}" for label in ("grafana_url", "occ_url", "repo_url"))
-    graph = f'{{{{ $externalURL }}}}{{{{ printf "{slo.ratio("1h")}{{chain=%q}}" $labels.chain | graphLink }}}}'
-    board = f"{grafana}/d/occ-nodes?var-chain={{{{ $labels.chain }}}}"
-    place = {"entity": "{{ $labels.chain }}", "parent": "{{ $labels.chain }}"}
+    series = f"{slo.ratio('1h')}{{{whose.label}=%q}}"
+    graph = f'{{{{ $externalURL }}}}{{{{ printf "{series}" $labels.{whose.label} | graphLink }}}}'
+    labels = {label: value.replace("$name", slo.name) for label, value in whose.labels.items()}
+    subject = slo.title if slo.of == "receiver" else f"{slo.title} of {whose.value}"
     return {
         "alert": name,
         "expr": expr,
-        "labels": {"severity": severity, "domain": "nodes", "exporter": "nodes", **place},
+        "labels": {"severity": severity, **labels},
         "annotations": {
-            "summary": f"{slo.title} of {{{{ $labels.chain }}}} {headline}",
+            "summary": f"{subject} {headline}",
             "description": f"For {{{{ $value | humanizePercentage }}}} of the time {slo.bad}, where "
             f"{100 * (1 - slo.objective):.3g}% are allowed: {said}.",
             "first_action": slo.first_action,
             "runbook_url": f"{repo}/runbooks/{name}.md",
-            "dashboard_url": f"{{{{ if $externalLabels.grafana_url }}}}{board}{{{{ else }}}}{graph}{{{{ end }}}}",
+            "dashboard_url": f"{{{{ if $externalLabels.grafana_url }}}}{grafana}/d/{whose.board}"
+            f"{{{{ else }}}}{graph}{{{{ end }}}}",
             "action_url": f"{occ}/",
         },
     }

@@ -26,6 +26,7 @@ _STATES = {
 _GRAVITY = {0.0: ("none", Colour.NEUTRAL), 1.0: ("ticket", Colour.TICKET), 2.0: ("page", Colour.PAGE)}
 _ALL = "of"
 _AVAILABLE, _FRESH = "slo:rpc_availability:error_ratio_5m", "slo:head_freshness:error_ratio_5m"
+_FEEDS = "slo:feed_freshness:error_ratio_5m"
 
 
 def board(rules: Rules) -> Board:
@@ -168,6 +169,7 @@ def _firing(rules: Rules) -> Panel:
 
 def _paths(rules: Rules) -> list[Panel]:
     available, fresh = rules["RpcAvailabilityBurning"], rules["HeadFreshnessBurning"]
+    feeds = rules["FeedFreshnessBurning"]
     return [
         timeseries(
             Header("Requests", "How much is asked of venues and nodes, and how many orders sent?", _limited(rules)),
@@ -185,11 +187,14 @@ def _paths(rules: Rules) -> list[Panel]:
         ),
         timeseries(
             Header(
-                "Burn", "How near is bad time (of five minutes) to what wakes people, which is 1?", (available, fresh)
+                "Burn",
+                "How near is bad time (of five minutes) to what wakes people, which is 1?",
+                (available, fresh, feeds),
             ),
             Scale(Unit.RATIO, (Limit(">", 1, available.severity),)),
             Query(q.burn(_AVAILABLE, available.limit(_AVAILABLE).number), "{{chain}} answers"),
             Query(q.burn(_FRESH, fresh.limit(_FRESH).number), "{{chain}} fresh"),
+            Query(q.burn(_FEEDS, feeds.limit(_FEEDS).number, q.VENUE), "{{venue}} books"),
         ),
         timeseries(
             Header("Durations", "How long do 95 % of requests and of orders take?", (rules["NodeSlow"],)),

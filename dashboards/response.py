@@ -31,6 +31,7 @@ def board(rules: Rules) -> Board:
             Row("Verdict", 4, _verdict(rules)),
             Row("Incidents", 7, _incidents(rules)),
             Row("How long it takes", 7, _times(rules)),
+            Row("What is promised", 6, _promises(rules)),
             Row("Actions", 7, _actions(rules)),
             Row("Every action", 8, _every_action(rules)),
             Row("Telling people", 6, _telling(rules)),
@@ -129,6 +130,28 @@ def _times(rules: Rules) -> list[Panel]:
             Query(q.seconds_to(turn, 0.9), "90 %"),
         )
         for turn in ("detect", "acknowledge", "mitigate", "resolve")
+    ]
+
+
+def _promises(rules: Rules) -> list[Panel]:
+    late, undone = rules["PageAcknowledgementBurning"], rules["ActionSuccessBurning"]
+    return [
+        timeseries(
+            Header("Pages late", "What share of the last five minutes had a page waited for more than five?", (late,)),
+            Scale(Unit.RATIO, (late.limit("slo:page_acknowledgement:error_ratio_5m"),)),
+            Query(q.pages_late(), "late"),
+            width=12,
+        ),
+        timeseries(
+            Header(
+                "Actions not done",
+                "What share of the last five minutes had what was approved just failed or been blocked, or was in doubt?",
+                (undone,),
+            ),
+            Scale(Unit.RATIO, (undone.limit("slo:action_success:error_ratio_5m"),)),
+            Query(q.actions_undone(), "not done"),
+            width=12,
+        ),
     ]
 
 

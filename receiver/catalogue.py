@@ -308,6 +308,11 @@ class Catalogue(Model):
             raise BadParameters(problems)
         return values
 
+    def unfit(self, action: Action, labels: Mapping[str, str]) -> tuple[str, ...]:
+        """The parameters that an alert with these labels fills with what they can not be, so that it can not be planned for it."""
+        filled = {name: labels.get(parameter.from_label or "", "") for name, parameter in action.parameters.items()}
+        return tuple(name for name, value in filled.items() if value and action.parameters[name].checked(value) is None)
+
     def steps(self, action: Action, values: Mapping[str, str]) -> tuple[Step, ...]:
         """The steps with the parameters in place. Values are those that `resolve` returned."""
         return tuple(

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, ValidationInfo, model_validator
+from pydantic import AfterValidator, Field, PlainValidator, ValidationInfo, model_validator
 from pydantic_core import PydanticCustomError
 
 from occ.config import (
@@ -28,6 +29,7 @@ from occ.config import (
 
 from .audit.checkpoints import CheckpointError, private_key
 from .catalogue import Catalogue
+from .doors import Network
 from .policy import ROLES, Policy
 from .rulebook import Rulebook, disagreements
 from .trading import unknown_accounts
@@ -190,6 +192,22 @@ class Venue(Model):
         return self
 
 
+def _networks(value: object) -> tuple[Network, ...]:
+    if not isinstance(value, list | tuple):
+        raise refuse("expected a list of addresses and networks, as [10.0.0.5, 192.168.0.0/24]")
+    return tuple(_network(index, each) for index, each in enumerate(value))
+
+
+def _network(index: int, value: object) -> Network:
+    try:
+        found = ip_network(value) if isinstance(value, str) else None
+    except ValueError:
+        found = None
+    if found is None:
+        raise refuse("expected an address, or a network as 192.168.0.0/24", index)
+    return found
+
+
 class ReceiverConfig(Model):
     """The whole file. A relative path in `database` is relative to the working directory.
 
@@ -199,6 +217,7 @@ class ReceiverConfig(Model):
 
     database: Annotated[str, AfterValidator(_database)]
     external_url: HttpUrl | None = None
+    proxies: Annotated[tuple[Network, ...], PlainValidator(_networks)] = ()
     prometheus: Server | None = None
     alertmanager: AlertmanagerServer | None = None
     ingest: Ingest

@@ -80,6 +80,8 @@ class Engine:
         self._runner = Runner(means, requests.new_id(), at)
         self.tasks: dict[str, asyncio.Task[None]] = {}
         """What is carried on now, by request."""
+        self._outside: str | None = None
+        """What froze from outside when people were last told."""
         self._forged: set[str] = set()
         self._alarmed = set(map(str, troubles))
 
@@ -132,6 +134,7 @@ class Engine:
         late = [request.id for request in standing if request.late(self._means.now())]
         await asyncio.gather(*(self._apart(id_, self._expire(id_)) for id_ in late if id_ not in self._forged))
         await self._show(standing)
+        await self._tell_of_outside()
         for id_ in self._runner.known() - {request.id for request in standing} - self.tasks.keys():
             await self._apart(id_, self._forget(id_))
 
@@ -198,6 +201,16 @@ class Engine:
                 return bool(freezes.standing(connection, self._means.audit))
         except Forged:
             return True
+
+    async def _tell_of_outside(self) -> None:
+        """A freeze by the file or the environment pages as any other does; at the start as well."""
+        outside = await asyncio.to_thread(self._means.outside)
+        if (outside is None) == (self._outside is None):
+            return
+        await self._means.changes.make(
+            lambda change: freezes.told_of_outside(change.connection, change.audit, outside, change.now)
+        )
+        self._outside = outside
 
     # --- what must not be -------------------------------------------------------------------------------------------
 

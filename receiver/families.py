@@ -271,6 +271,30 @@ NOTIFYING_FAMILIES = (NOTIFIER_DELIVERIES, NOTIFIER_WAITING)
 
 KINDS_OF_AUTOMATION = ("shadow", "propose", "auto")
 
+HOLDS_BACK = (
+    Why.NOT_LONG,
+    Why.FINDINGS,
+    Why.CLOCK,
+    Why.GRACE,
+    Why.FROZEN,
+    Why.STORM,
+    Why.INCOMPLETE,
+    Why.PERSON_ACTS,
+    Why.SECOND_QUERY,
+    Why.NOT_FIRING,
+    Why.NOT_FRESH,
+    Why.SIGHT_LOST,
+    Why.OUT_OF_BOUNDS,
+    Why.AT_MOST,
+    Why.PER_HOUR,
+    Why.SAME_ENTITY,
+    Why.COOLDOWN,
+    Why.PER_DAY,
+    Why.DEFINITION_CHANGED,
+    Why.UNREACHABLE,
+)
+"""What may hold back what the receiver was to do by itself: its guards, the action's limits, and what the plan finds."""
+
 AUTOMATION = Family(
     "action_automation_total",
     Kind.COUNTER,
@@ -278,7 +302,7 @@ AUTOMATION = Family(
     "action; in shadow it would have), withdrawn (it took that back since the alert ended), else what held it back. Counted "
     "each time that changes for an action and an alert.",
     ("action", "kind", "outcome"),
-    values={"kind": KINDS_OF_AUTOMATION, "outcome": ("acted", "withdrawn", *Why)},
+    values={"kind": KINDS_OF_AUTOMATION, "outcome": ("acted", "withdrawn", *HOLDS_BACK)},
     quiet=True,
 )
 

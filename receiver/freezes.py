@@ -27,6 +27,9 @@ VARIABLE = "OCC_FREEZE"
 RECEIVER = OURSELVES
 """Who froze, where no person did."""
 
+_FINDER = "receiver/engine"
+_FROM_OUTSIDE = "freeze/outside"
+
 
 class Scope(StrEnum):
     """What a freeze is about."""
@@ -92,7 +95,7 @@ def lift(connection: Connection, audit: Audit, freeze: Freeze, by: str, now: int
 
 def by_receiver(connection: Connection, audit: Audit, notice: Notice, reason: str, now: int) -> None:
     """Freezes everything, unless the receiver has done so already and nobody lifted it; records why, and pages."""
-    audit.append(connection, kind=f"found.{notice}", subject="receiver/engine", by=RECEIVER, data={"reason": reason})
+    audit.append(connection, kind=f"found.{notice}", subject=_FINDER, by=RECEIVER, data={"reason": reason})
     mine = select(schema.freezes).filter_by(person=RECEIVER, lifted_at=None)
     standing_ones = (of(row._asdict()) for row in connection.execute(mine).all() if _genuine(connection, audit, row))
     if (there := next(standing_ones, None)) is None:
@@ -130,6 +133,18 @@ def from_outside(file: Path | None, environment: Mapping[str, str]) -> str | Non
     except OSError as error:
         return f"the freeze file can not be looked at: {error.strerror}"
     return "the freeze file is there"
+
+
+def told_of_outside(connection: Connection, audit: Audit, reason: str | None, now: int) -> None:
+    """Records that something outside freezes everything, and pages for it; with None, that nothing does any more."""
+    if reason is not None:
+        text = {"summary": f"Frozen from outside: {reason}", "first_action": "Find out who did it, and why."}
+        audit.append(connection, kind="found.freeze", subject=_FINDER, by=RECEIVER, data={"reason": reason})
+        outbox.put(connection, Notice.FREEZE, _FROM_OUTSIDE, text, now=now)
+    else:
+        text = {"summary": "Not frozen from outside any more"}
+        audit.append(connection, kind="found.unfreeze", subject=_FINDER, by=RECEIVER)
+        outbox.put(connection, Notice.UNFREEZE, _FROM_OUTSIDE, text, now=now, severity=Severity.TICKET)
 
 
 def stop(found: Collection[Freeze], action: str, keys: Collection[str]) -> Freeze | None:

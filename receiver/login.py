@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from types import MappingProxyType
 
 from aiohttp import web
@@ -19,6 +19,10 @@ from .writer import NotDurable
 
 LONGEST = 1_024
 WRONG = "Name or password are wrong."
+ENDED = "Not done: you are not logged in any more."
+TYPED = ("title", "reason", "text", "summary")
+"""Fields of forms that hold words of whoever sends them."""
+LONGEST_TYPED = 4_000
 NOTHING_ELSE: Mapping[str, Shown] = MappingProxyType({})
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -52,12 +56,20 @@ class LoginPages:
         async def handler(request: web.Request) -> web.StreamResponse:
             visitor = await self._doors.visitor(request) if self._doors else None
             if self._doors and visitor is None:
+                if request.method == "POST" and self._doors.ours(request):
+                    return await self._too_late(request)
                 raise web.HTTPSeeOther(
                     f"/login?to={self._way_back(request.path)}", headers={"Cache-Control": "no-store"}
                 )
             return await page(request, visitor)
 
         return handler
+
+    async def _too_late(self, request: web.Request) -> web.Response:
+        """For whoever sends a form of ours when their session has ended: nothing is done, and what they typed is shown to be copied."""
+        given = await _form(request, LONGEST_TYPED)
+        typed = [given[name] for name in TYPED if given.get(name)]
+        return self._form(401, ENDED, request.path, typed=typed)
 
     async def ask(self, request: web.Request) -> web.Response:
         return self._form(200, "", request.query.get("to", "/"))
@@ -68,7 +80,7 @@ class LoginPages:
         to = given.get("to", "/")
         try:
             found = await doors.sessions.log_in(
-                given.get("person", ""), given.get("password", ""), request.remote or ""
+                given.get("person", ""), given.get("password", ""), doors.sender(request)
             )
         except TooMany as error:
             return self._form(429, f"Too many attempts; try again in {error.after} s.", to, error.after)
@@ -104,8 +116,10 @@ class LoginPages:
             raise web.HTTPForbidden(text=FOREIGN)
         return self._doors
 
-    def _form(self, status: int, said: str, to: str, retry_after: int | None = None) -> web.Response:
-        response = self._pages.answer(status, "login.html", said=said, to=self._way_back(to))
+    def _form(
+        self, status: int, said: str, to: str, retry_after: int | None = None, typed: Sequence[str] = ()
+    ) -> web.Response:
+        response = self._pages.answer(status, "login.html", said=said, to=self._way_back(to), typed=typed)
         if retry_after is not None:
             response.headers["Retry-After"] = str(retry_after)
         return response
@@ -120,9 +134,9 @@ def _pattern(path: str) -> str:
     return re.sub(r"\\{(\w+)\\}", lambda place: f"(?:{PATH_PATTERNS[place[1]]})", re.escape(path))
 
 
-async def _form(request: web.Request) -> Mapping[str, str]:
+async def _form(request: web.Request, longest: int = LONGEST) -> Mapping[str, str]:
     """Its fields, cut where they are longer than any that is right."""
     try:
-        return {name: value[:LONGEST] for name, value in (await forms.read(request)).items()}
+        return {name: value[:longest] for name, value in (await forms.read(request)).items()}
     except Failure as failure:
         raise web.HTTPBadRequest(text=f"{failure}\n") from None

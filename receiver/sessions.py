@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Engine, select, true
+from sqlalchemy import ColumnElement, Connection, Engine, Select, select, true
 
 from .audit.seal import OURSELVES, Audit, Forged
 from .clock import SECOND
@@ -27,6 +27,8 @@ from .writer import Writer
 log = logging.getLogger(__name__)
 
 LASTS = 12 * 3600 * SECOND
+MOST = 20
+"""Sessions of one person at a time: with another the oldest ends, so that what was left behind somewhere does not stay for ever."""
 LONGEST_TOKEN = 64
 FAILURES = Pace(30, 60 * SECOND)
 """Failed logins that are recorded one by one; of the others how many there were."""
@@ -78,12 +80,20 @@ class Sessions:
             "revoked_at": None,
         }
         said = {"person": person.id, "address": address, "expires_at": str(session.expires_at)}
-        await self._writer.run(
-            lambda connection: self._audit.write(
-                connection, sessions, row, kind="session.begun", by=person.id, data=said
-            )
-        )
+
+        def work(connection: Connection) -> None:
+            self._end_oldest(connection, person.id)
+            self._audit.write(connection, sessions, row, kind="session.begun", by=person.id, data=said)
+
+        await self._writer.run(work)
         return token, session
+
+    def _end_oldest(self, connection: Connection, person: str) -> None:
+        """Makes room for one more."""
+        order = sessions.c.created_at.desc(), sessions.c.id
+        standing = self._standing().where(sessions.c.person == person).order_by(*order)
+        for row in connection.execute(standing).mappings().all()[MOST - 1 :]:
+            self._end(connection, person, row)
 
     async def find(self, token: str) -> Session | None:
         """The session of the token while it is in force."""
@@ -136,9 +146,11 @@ class Sessions:
         return _session(row, self._policy().person(row["person"]))
 
     def _revoke(self, connection: Connection, by: str, which: ColumnElement[bool]) -> int:
-        standing = select(sessions).where(which, sessions.c.revoked_at.is_(None), sessions.c.expires_at > self._now())
-        rows = connection.execute(standing).mappings().all()
+        rows = connection.execute(self._standing().where(which)).mappings().all()
         return sum(self._end(connection, by, row) for row in rows)
+
+    def _standing(self) -> Select[Any]:
+        return select(sessions).where(sessions.c.revoked_at.is_(None), sessions.c.expires_at > self._now())
 
     def _end(self, connection: Connection, by: str, row: Mapping[Any, Any]) -> bool:
         ended = {**row, "revoked_at": self._now()}

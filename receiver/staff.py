@@ -103,7 +103,7 @@ class Staff:
         await self.people.desk.adopt(config.rulebook, OURSELVES)
         rules.around = replace(rules.around, venues=await self.venues.follow(config.venues))
         self.acts.watch.asked = asks(config)
-        self.people.doors.link(external_url(config))
+        self.people.doors.link(external_url(config), config.proxies)
 
 
 @asynccontextmanager
@@ -147,7 +147,7 @@ async def at_work(parts: Parts, ledger: Ledger) -> AsyncIterator[Staff]:
             (reach.run, "reach"),
         ):
             await stack.enter_async_context(background(work, name))
-        doors = Doors(sessions, external_url(config))
+        doors = Doors(sessions, external_url(config), config.proxies)
         yield Staff(People(doors, acts.desk, ledger.checkpoints, acts.room, parts.dispatcher), acts, venues)
 
 

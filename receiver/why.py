@@ -75,7 +75,7 @@ SENTENCES = {
     Why.PER_DAY: "it ran as often as it may within a day",
     Why.NOT_FIRING: "the alert does not fire any more",
     Why.SIGHT_LOST: "what it depends on can not be seen now",
-    Why.OUT_OF_BOUNDS: "the live state is outside of what was approved",
+    Why.OUT_OF_BOUNDS: "the live state, or a value, is outside of its bounds",
     Why.CLOCK: "the clock of this machine jumped",
     Why.BUSY: "another request holds what this one needs",
     Why.FENCED: "another process has taken it over",

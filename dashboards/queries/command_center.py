@@ -158,9 +158,9 @@ def order_seconds(share: float) -> str:
     return quantile(share, "engine_order_ack_seconds", VENUE)
 
 
-def burn(ratio: str, limit: float) -> str:
+def burn(ratio: str, limit: float, of: tuple[str, ...] = CHAIN) -> str:
     """The share of bad time of five minutes, over the share that is too much."""
-    return f"{largest(ratio, CHAIN)} / {limit:g}"
+    return f"{largest(ratio, of)} / {limit:g}"
 
 
 # --- markets and chains -----------------------------------------------------------------------------------------------

@@ -40,7 +40,17 @@ def seconds_to(turn: str, share: float) -> str:
     return quantile(share, f"incident_time_to_{turn}_seconds", window=DAY)
 
 
+def pages_late() -> str:
+    """The share of the last five minutes in which a page had waited for longer than was promised."""
+    return largest("slo:page_acknowledgement:error_ratio_5m")
+
+
 # --- actions ----------------------------------------------------------------------------------------------------------
+
+
+def actions_undone() -> str:
+    """The share of the last five minutes in which something that was approved had gone wrong lately."""
+    return largest("slo:action_success:error_ratio_5m")
 
 
 def in_doubt() -> str:
@@ -74,7 +84,8 @@ def outcomes(outcome: str) -> str:
 
 
 def blocked() -> str:
-    return increase(series("action_blocked_total", **_ACTION), LATELY, (*ACTION, "reason"))
+    """By what forbade it: of dozens of reasons those alone that did."""
+    return f"{increase(series('action_blocked_total', **_ACTION), LATELY, (*ACTION, 'reason'))} > 0"
 
 
 def duration(share: float) -> str:
@@ -86,8 +97,8 @@ def approval_wait(share: float) -> str:
 
 
 def decisions() -> str:
-    """What came of what the receiver was to do by itself."""
-    return increase(series("action_automation_total", **_ACTION), HOUR, (*ACTION, "kind", "outcome"))
+    """What came of what the receiver was to do by itself, and what held it back, where anything did."""
+    return f"{increase(series('action_automation_total', **_ACTION), HOUR, (*ACTION, 'kind', 'outcome'))} > 0"
 
 
 # --- telling people ---------------------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
@@ -49,6 +49,9 @@ ASKED = 50
 
 TOLD = 10
 """Fills that are told one by one."""
+
+RECORDED = 500
+"""Orders of which an outcome, and so the audit, has the ids."""
 
 
 class AtMost(Model):
@@ -287,7 +290,8 @@ def _unseen(found: Sorted, sent: list[Sent], said: str) -> Result:
     """What it is where nobody could look again."""
     kept = {"kept": str(len(found.kept))}
     if found.going and any(each.lost or each.why is None for each in sent):
-        return Result(Applied.UNCLEAR, Why.UNCLEAR, {"said": f"what is open can not be seen: {said}", **kept})
+        told = {"said": f"what is open can not be seen: {said}", **kept, **_ids("orders_asked_for", found.going)}
+        return Result(Applied.UNCLEAR, Why.UNCLEAR, told)
     if found.going:
         return Result(Applied.NOT_APPLIED, _why(sent), {"said": _refusal(sent), **kept})
     return Result(Applied.APPLIED, facts={"cancelled": "0", **kept})
@@ -296,6 +300,7 @@ def _unseen(found: Sorted, sent: list[Sent], said: str) -> Result:
 def _judged(found: Sorted, after: Look, sent: list[Sent], fills: Fills) -> Result:
     still = {_id(order) for order in after.orders}
     left = [order for order in found.going if _id(order) in still]
+    gone = [order for order in found.going if _id(order) not in still]
     before = {_id(order) for order in (*found.going, *found.kept)}
     facts = {
         "cancelled": str(len(found.going) - len(left) - fills.whole),
@@ -303,6 +308,8 @@ def _judged(found: Sorted, after: Look, sent: list[Sent], fills: Fills) -> Resul
         "kept": str(len(found.kept)),
         "new": str(len(still - before)),
         **fills.facts,
+        **_ids("orders_gone", gone),
+        **_ids("orders_left", left),
     }
     if any(each.lost for each in sent):
         return Result(Applied.UNCLEAR, Why.UNCLEAR, {"said": "not every request was answered", **facts})
@@ -310,6 +317,13 @@ def _judged(found: Sorted, after: Look, sent: list[Sent], fills: Fills) -> Resul
         return Result(Applied.APPLIED, facts=facts)
     applied = Applied.NOT_APPLIED if len(left) == len(found.going) else Applied.PARTLY
     return Result(applied, _why(sent), {"said": _refusal(sent), **facts})
+
+
+def _ids(name: str, orders: Sequence[OpenOrder]) -> Mapping[str, str]:
+    """The ids of orders under a name; nothing where there are none."""
+    more = [f"and {len(orders) - RECORDED} more"] if len(orders) > RECORDED else []
+    found = ", ".join([*(order.id for order in orders[:RECORDED]), *more])
+    return {name: found} if found else {}
 
 
 def _why(sent: list[Sent]) -> Why:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 import orjson
@@ -51,9 +51,10 @@ from .shapes import (
 async def actions(call: Call[Nothing, ActionsAsked]) -> Actions:
     """All of the catalogue, or those that are offered for an alert."""
     known = call.people.desk.rules.current.catalogue
-    fingerprint = call.query.fingerprint
-    found = known.actions if fingerprint is None else known.offered(await _labels(call, fingerprint))
-    return Actions(actions=tuple(_action(call, each) for each in found))
+    if (fingerprint := call.query.fingerprint) is None:
+        return Actions(actions=tuple(_action(call, each) for each in known.actions))
+    labels = await _labels(call, fingerprint)
+    return Actions(actions=tuple(_action(call, each, labels) for each in known.offered(labels)))
 
 
 async def _labels(call: Call[Any, Any], fingerprint: str) -> dict[str, str]:
@@ -70,9 +71,9 @@ async def action(call: Call[Nothing, Nothing]) -> Action:
     return _action(call, found)
 
 
-def _action(call: Call[Any, Any], found: catalogue.Action) -> Action:
-    policy = call.people.desk.rules.current.policy
-    rule = policy.rule(found.name)
+def _action(call: Call[Any, Any], found: catalogue.Action, labels: Mapping[str, str] = catalogue.NO_LABELS) -> Action:
+    book = call.people.desk.rules.current
+    policy, rule = book.policy, book.policy.rule(found.name)
     return Action(
         name=found.name,
         title=found.title,
@@ -83,6 +84,7 @@ def _action(call: Call[Any, Any], found: catalogue.Action) -> Action:
         parameters=tuple(_parameter(name, each) for name, each in found.parameters.items()),
         rule=None if rule is None else _rule(rule),
         why_not=policy.may_request(call.session.person, rule),
+        unfit=book.catalogue.unfit(found, labels),
     )
 
 

@@ -78,7 +78,8 @@ class Call(Generic[B, Q]):
 
     @property
     def address(self) -> str:
-        return self.request.remote or ""
+        """Where it came from, of an operation that is not open."""
+        return self.people.doors.sender(self.request)
 
 
 @dataclass(frozen=True, slots=True)

@@ -168,7 +168,9 @@ class Rule(Shape):
 
 
 class Action(Shape):
-    """`why_not` says why whoever asks may not request it; null where they may."""
+    """`why_not` says why whoever asks may not request it; null where they may. `unfit` are parameters that the alert which was
+    asked about fills with what they can not be: for that alert it can not be planned.
+    """
 
     name: str
     title: str
@@ -179,6 +181,7 @@ class Action(Shape):
     parameters: tuple[Parameter, ...]
     rule: Rule | None
     why_not: Why | None
+    unfit: tuple[str, ...]
 
 
 class Actions(Shape):

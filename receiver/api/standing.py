@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from functools import partial
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 
-from receiver import queries, schema
+from receiver import queries
 from receiver.clock import rfc3339
+from receiver.incidents import members
+from receiver.incidents.store import Incident
 from receiver.queries import EpisodeRow
 from receiver.why import Why
 
@@ -44,16 +46,19 @@ async def alert(call: Call[Nothing, AlertAsked]) -> Alert:
     rows, incident = await read(call, partial(_alert, fingerprint=fingerprint, limit=call.query.limit))
     if not rows:
         raise Failure(Why.NOT_FOUND, "no alert with this fingerprint has arrived")
-    return Alert(fingerprint=fingerprint, incident=incident, episodes=tuple(map(episode_of, rows)))
+    return Alert(
+        fingerprint=fingerprint,
+        incident=incident.id if incident else None,
+        incident_status=incident.status if incident else None,
+        commander=incident.commander if incident else None,
+        episodes=tuple(map(episode_of, rows)),
+    )
 
 
-def _alert(connection: Connection, *, fingerprint: str, limit: int) -> tuple[list[EpisodeRow], str | None]:
+def _alert(connection: Connection, *, fingerprint: str, limit: int) -> tuple[list[EpisodeRow], Incident | None]:
     """Its episodes, and the newest incident that the first of them belongs to."""
     rows = queries.of_alert(connection, fingerprint, limit)
-    member = schema.incident_episodes
-    query = select(member.c.incident_id).order_by(member.c.joined_at.desc(), member.c.incident_id).limit(1)
-    incident = connection.execute(query.where(member.c.episode_id == rows[0].id)).scalar() if rows else None
-    return rows, incident
+    return rows, members.newest_of(connection, rows[0].id) if rows else None
 
 
 OPERATIONS: tuple[AnyOperation, ...] = (

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from receiver.incidents import life as incidents
+
 from .shapes import Episode, Id, Instant, Limit, Shape
 
 
@@ -32,8 +34,12 @@ class AlertAsked(Shape):
 
 
 class Alert(Shape):
-    """The episodes of one alert: what fires first, then the newest. `incident` is the one that the first belongs to."""
+    """The episodes of one alert: what fires first, then the newest. `incident` is the one that the first belongs to, with its status
+    and who leads it; null where there is none, or nobody does.
+    """
 
     fingerprint: str
     incident: Id | None
+    incident_status: incidents.Status | None
+    commander: str | None
     episodes: tuple[Episode, ...]

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from itertools import product
 
 from occ.page import Event, Page
-from receiver.families import AUTOMATION, KINDS_OF_AUTOMATION
+from receiver.families import AUTOMATION, HOLDS_BACK, KINDS_OF_AUTOMATION
 
 from .store import Decision, Outcome
 
@@ -17,10 +17,14 @@ class AutomationMeters:
     def __init__(self, page: Page) -> None:
         self._page = page
 
-    def know(self, actions: Iterable[str]) -> None:
-        """Makes the series of what came of these actions be there before the first time."""
+    def know(self, actions: Iterable[str], modes: Mapping[str, str]) -> None:
+        """Makes the series be there before the first time: of every action what may be done, and of those that have one of these
+        modes by now also what may hold it back.
+        """
         for action, kind, outcome in product(actions, KINDS_OF_AUTOMATION, (Outcome.ACTED, Outcome.WITHDRAWN)):
             self._count(action, kind, outcome, 0)
+        for (action, kind), why in product(modes.items(), HOLDS_BACK):
+            self._count(action, kind, why, 0)
 
     def decided(self, decision: Decision) -> None:
         """Counts what was decided by what came of it, or by what holds it back."""

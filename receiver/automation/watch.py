@@ -130,7 +130,8 @@ class Automation:
     def _know(self, book: Rulebook) -> None:
         if book is not self._known:
             self._known = book
-            self._meters.know(action.name for action in book.catalogue.actions)
+            modes = {action.name: rule.automation for action, rule in facts.by_itself(book)}
+            self._meters.know((action.name for action in book.catalogue.actions), modes)
 
     def _is_due(self, candidate: Candidate, before: Decision | None) -> bool:
         if before is not None and before.outcome is not Outcome.HELD:

@@ -1,7 +1,8 @@
 """What nobody has acknowledged in time is told to the next ones. Within a transaction; by the wall clock, restart-safe.
 
 Each level of the policy's `then` is told once, `acknowledge_within` after the one before; after the last the last is told again
-and again, as long as nobody acknowledges.
+and again, as long as nobody acknowledges. What becomes due within a minute after its people were told of many is put off until
+that is over: no level counts as told that nobody was told of.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from receiver.schema import incidents
 from . import members
 from .life import Status
 from .store import Entry, Incident
-from .telling import Telling, tell_all
+from .telling import MINUTE, Telling, many_told_at, tell_all
 
 
 def escalate(entry: Entry, among: Sequence[str]) -> None:
@@ -58,7 +59,7 @@ def level_of(step: Escalation, level: int) -> str:
 
 
 def _next(entry: Entry, incident: Incident) -> Telling | None:
-    """One level up; None where it was only not known when."""
+    """One level up; None where it was only not known when, or its people hear of it in less than a minute."""
     step, within = entry.step(incident.severity), entry.within(incident.severity)
     if step is None or within is None:
         return None
@@ -66,6 +67,10 @@ def _next(entry: Entry, incident: Incident) -> Telling | None:
         entry.keep(replace(incident, due_at=entry.now + within))
         return None
     holder = level_of(step, incident.level)
+    many = many_told_at(entry, Notice.INCIDENT_ESCALATED, (holder,))
+    if many is not None and incident.due_at > many:  # what was due by then is among the many
+        entry.keep(replace(incident, due_at=min(many + MINUTE, entry.now + within)))
+        return None
     people = entry.policy.holders((holder,))
     raised = replace(incident, level=incident.level + 1, due_at=entry.now + within)
     told = {"level": str(raised.level), "to": holder, "people": list(people)}

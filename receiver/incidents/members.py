@@ -97,6 +97,14 @@ def home_of(connection: Connection, alert: EpisodeRow) -> Incident | None:
     return None if there is None else Incident.of(there._asdict())
 
 
+def newest_of(connection: Connection, episode: int) -> Incident | None:
+    """The incident that the episode joined last, closed or not."""
+    mine = select(incidents).join(incident_episodes, incident_episodes.c.incident_id == incidents.c.id)
+    order = incident_episodes.c.joined_at.desc(), incidents.c.id
+    row = connection.execute(mine.where(incident_episodes.c.episode_id == episode).order_by(*order).limit(1)).first()
+    return None if row is None else Incident.of(row._asdict())
+
+
 def knows(connection: Connection, incident: str, name: str) -> bool:
     """Whether an alert of this name belongs to it already."""
     named = func.coalesce(episodes.c.labels["alertname"].as_string(), "") == name

@@ -220,12 +220,11 @@ class Room:
 
         def look(connection: Connection) -> Whole:
             stand = _stand(connection, id_, self.now(), asked=self._watch.asked)
-            every = timeline.happenings(connection, id_)
-            rest = [each for each in every if not before or each.record.seq < before]
-            shown = rest if limit is None else rest[:limit]
-            earlier = shown[-1].record.seq if len(shown) < len(rest) else None
+            found = timeline.happenings(connection, id_, before=before, limit=limit and limit + 1)
+            shown = found[:limit]
+            earlier = shown[-1].record.seq if len(shown) < len(found) else None
             alerts = members.alerts_of(connection, id_, MOST)
-            return Whole(stand, alerts, shown, earlier, timeline.responders(every))
+            return Whole(stand, alerts, shown, earlier, timeline.responders(connection, id_))
 
         return await self._read(look)
 

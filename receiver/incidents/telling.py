@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import ColumnElement, Connection, func, select
 
 from receiver import outbox, schema
 from receiver.clock import SECOND
@@ -125,7 +125,7 @@ def tell_owed(entry: Entry) -> None:
 
 
 def _tell_some(entry: Entry, notice: Notice, tellings: Sequence[Telling], to: tuple[str, ...]) -> None:
-    if _lately(entry, Notice.INCIDENTS_MANY, _together(notice, to)):
+    if many_told_at(entry, notice, to) is not None:
         return
     if _lately(entry, notice) + len(tellings) > MOST:
         _put_many(entry, notice, tellings, to)
@@ -197,10 +197,21 @@ def _told_alone(entry: Entry, tellings: Sequence[Telling]) -> frozenset[str]:
     return frozenset(entry.connection.scalars(select(box.c.subject).where(box.c.subject.in_(subjects)).distinct()))
 
 
-def _lately(entry: Entry, notice: Notice, subject: str | None = None) -> int:
-    """How many of the kind, or of those about the subject, were told within the last minute; a clock that was set back hides none."""
-    box, now = schema.outbox, entry.now
-    query = select(func.count()).where(box.c.kind == notice, box.c.created_at > now - MINUTE, box.c.created_at <= now)
-    if subject is not None:
-        query = query.where(box.c.subject == subject)
+def many_told_at(entry: Entry, notice: Notice, to: tuple[str, ...]) -> int | None:
+    """When these people were told of many of the kind, if that was within the last minute; a clock that was set back hides none."""
+    box = schema.outbox
+    query = select(func.max(box.c.created_at)).where(
+        box.c.kind == Notice.INCIDENTS_MANY, box.c.subject == _together(notice, to), *_of_the_last_minute(entry.now)
+    )
+    return entry.connection.execute(query).scalar()
+
+
+def _lately(entry: Entry, notice: Notice) -> int:
+    """How many of the kind were told within the last minute."""
+    query = select(func.count()).where(schema.outbox.c.kind == notice, *_of_the_last_minute(entry.now))
     return entry.connection.execute(query).scalar_one()
+
+
+def _of_the_last_minute(now: int) -> tuple[ColumnElement[bool], ...]:
+    made = schema.outbox.c.created_at
+    return made > now - MINUTE, made <= now

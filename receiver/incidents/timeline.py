@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Select, literal, or_, select
+import orjson
+from sqlalchemy import Connection, Select, func, literal, or_, select
 
 from receiver.audit.chain import Record, parse
 from receiver.policy import OURSELVES
@@ -42,11 +43,6 @@ class Happening:
     def said(self) -> str:
         """What a person has said with it; empty where nothing was."""
         return next((str(self.record.data[name]) for name in _SAID if self.record.data.get(name)), "")
-
-    @property
-    def person(self) -> str | None:
-        """Who did it; None where it was the receiver."""
-        return None if self.record.by == OURSELVES else self.record.by
 
     @property
     def _about(self) -> str:
@@ -123,10 +119,15 @@ def happenings(connection: Connection, incident: str, *, before: int = 0, limit:
     return [Happening(parse(row.bytes), row.hash) for row in connection.execute(query.limit(limit))]
 
 
-def responders(found: list[Happening]) -> tuple[str, ...]:
-    """Everybody who acted, in the order of their first act; of all that happened, from the newest."""
-    people = (happening.person for happening in reversed(found))
-    return tuple(dict.fromkeys(person for person in people if person is not None))
+def responders(connection: Connection, incident: str) -> tuple[str, ...]:
+    """Everybody who acted, in the order of their first act."""
+    query = select(audit.c.bytes).where(_about(incident), func.instr(audit.c.bytes, _BY_OURSELVES) == 0)
+    acts = connection.execute(query.order_by(audit.c.seq)).scalars()
+    return tuple(dict.fromkeys(parse(raw).by for raw in acts))
+
+
+_BY_OURSELVES = orjson.dumps({"by": OURSELVES})[1:-1]
+"""So it stands in the bytes of what the receiver did, of which there may be ten thousand: quotes within a text are escaped there."""
 
 
 def request_ids(incident: str) -> Select[tuple[str]]:

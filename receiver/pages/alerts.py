@@ -45,6 +45,8 @@ async def alert(visit: Visit) -> dict[str, Any]:
     return {
         "latest": latest,
         "incident": found.incident,
+        "incident_status": found.incident_status,
+        "commander": found.commander,
         "episodes": found.episodes,
         "offered": await visit.people("actions", {"fingerprint": found.fingerprint}),
         "done": await visit.people("requests", {"episode": str(latest.id), "limit": str(MAX_DONE)}),

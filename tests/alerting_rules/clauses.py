@@ -239,4 +239,27 @@ CLAUSES = [
         'notifier_deliveries_waiting{job="receiver",target!="grafana"}',
     ),
     ("NotifierFailing", "expr", " offset 5m", ""),
+    ("FeedFreshnessBurning", "expr", "and slo:feed_freshness:error_ratio_1h > 0.072", ""),
+    ("FeedFreshnessBurning", "expr", "venue:tier:open", "venue:tier:info"),
+    ("FeedFreshnessBurning", "expr", "VenueDown|", ""),
+    ("FeedFreshnessBurning", "for", "2m", "0s"),
+    ("FeedFreshnessEroding", "expr", "slo:feed_freshness:error_ratio_6h > 0.005 and", ""),
+    ("PageAcknowledgementBurning", "expr", "slo:page_acknowledgement:error_ratio_5m > 0.144 and", ""),
+    ("PageAcknowledgementBurning", "expr", "unless on (job)", "and on (job)"),
+    ("PageAcknowledgementBurning", "expr", "IncidentUnacknowledged", "ActionInDoubt"),
+    ("PageAcknowledgementBurning", "for", "2m", "0s"),
+    ("PageAcknowledgementEroding", "expr", "and slo:page_acknowledgement:error_ratio_1d > 0.03", ""),
+    ("PageAcknowledgementEroding", "expr", "and slo:page_acknowledgement:error_ratio_3d > 0.01", ""),
+    ("ActionSuccessBurning", "expr", "ActionFailed|ActionInDoubt", "ActionFailed"),
+    ("ActionSuccessBurning", "expr", "ActionFailed|ActionInDoubt", "ActionInDoubt"),
+    ("ActionSuccessEroding", "expr", "slo:action_success:error_ratio_6h > 0.01 and", ""),
 ]
+
+RECORDED = [
+    ("PageAcknowledgementBurning", "receiver:pages_acknowledged:bool", "> bool 300", "> bool 900"),
+    ("PageAcknowledgementBurning", "receiver:pages_acknowledged:bool", "> bool 300", "> bool 100"),
+    ("ActionSuccessBurning", "receiver:actions_done:bool", "failed|partial|blocked", "failed|partial"),
+    ("ActionSuccessBurning", "receiver:actions_done:bool", "failed|partial|blocked", "blocked|rejected"),
+    ("ActionSuccessBurning", "receiver:actions_done:bool", "[5m]", "[1h]"),
+]
+"""As in `clauses_of_accounts`: of what the alerts lean on."""

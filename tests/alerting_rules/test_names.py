@@ -22,7 +22,11 @@ SCRAPE_SECONDS = checks.load(RULES / "prometheus.yml")["global"]["scrape_interva
 def known() -> Declared:
     """What boards may use, what every client library says of its process, and the labels that our alerts have besides."""
     known = everything_declared(catalogue(), Rules(RULES))
-    return {**known, "process_start_time_seconds": SCRAPED, "ALERTS": known["ALERTS"] | {"chain", "node"}}
+    return {
+        **known,
+        "process_start_time_seconds": SCRAPED,
+        "ALERTS": known["ALERTS"] | {"chain", "node", "venue", "job"},
+    }
 
 
 def recording_rules() -> Mapping[str, str]:

@@ -50,8 +50,8 @@ async def furnish(site: Site) -> None:
 
 
 async def _judged(site: Site) -> bool:
-    """Whether the receiver has said what it would do by itself about both alerts that offer it something."""
-    return len((await site.get("/automation"))["decisions"]) == 2
+    """Whether the receiver has said of both alerts that offer it something why it does nothing, and has no more to say."""
+    return {each["why"] for each in (await site.get("/automation"))["decisions"]} == {"person_acts", "out_of_bounds"}
 
 
 async def _alerts(site: Site) -> None:

@@ -46,7 +46,7 @@ actions:
       confirm: 'max_over_time(feed_frozen{{venue="$venue"}}[5m]) == 1'
       fresh: {{exporter: exchange, target: $venue, check: order_book}}
       at_most: 5
-    deadline: 3s
+    deadline: 30s
     verify: {{query: 'engine_quoting{{venue="$venue"}} == 0', heartbeat: engine_heartbeat_timestamp_seconds, within: 30s}}
   - name: halt-with-approval
     title: Stop the engine on a venue, when two more people agree
@@ -54,19 +54,19 @@ actions:
     steps: [{{executor: http, target: engine, path: /halt, body: {{venue: $venue}}}}]
     offered_by: [{{alertname: FeedFrozen}}]
     parameters: {{venue: {{from_label: venue, choices: [binance, deribit]}}}}
-    deadline: 3s
+    deadline: 30s
     verify: {{query: 'engine_quoting{{venue="$venue"}} == 0', heartbeat: engine_heartbeat_timestamp_seconds, within: 30s}}
   - name: resume
     title: Let the engine quote again
     steps: [{{executor: http, target: engine, path: /resume, body: {{venue: $venue}}}}]
     parameters: {{venue: {{choices: [binance, deribit]}}}}
-    deadline: 3s
+    deadline: 30s
     verify: {{query: 'engine_quoting{{venue="$venue"}} == 1', heartbeat: engine_heartbeat_timestamp_seconds, within: 30s}}
   - name: widen
     title: Quote wider
     steps: [{{executor: parameter, target: engine, name: quote_width_bps, value: $width, min: 1, max: 50, max_change: 10}}]
     parameters: {{width: {{number: {{min: 1, max: 50}}}}}}
-    deadline: 3s
+    deadline: 30s
     verify: {{query: engine_quoting == 1, heartbeat: engine_heartbeat_timestamp_seconds, within: 30s}}
 """
 

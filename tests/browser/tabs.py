@@ -76,6 +76,7 @@ class Tab:
 
     async def text(self) -> str:
         """What a person reads in the page, in one line."""
+        await self.page.wait_for_load_state("domcontentloaded")  # after a click the page has only begun to come
         return " ".join((await self.page.inner_text("main")).split())
 
     def heard(self, message: ConsoleMessage) -> None:

@@ -70,7 +70,7 @@ async def test_from_a_link_to_a_plan_without_a_mouse(furnished: Site, browser: B
             await one.page.keyboard.type(word)
             await one.page.keyboard.press("Tab")
         await one.page.keyboard.press("Enter")
-        await one.page.wait_for_url(f"**/a/{FROZEN}")
+        await one.page.wait_for_url(f"{furnished.url}/a/{FROZEN}")
         button = one.page.get_by_role("button", name="Plan: Stop the engine on a venue", exact=True)
         for _ in range(60):
             await one.page.keyboard.press("Tab")

@@ -113,6 +113,7 @@ async def press(one: Tab, button: str | re.Pattern[str]) -> None:
 
 
 async def buttons(one: Tab) -> set[str]:
+    await one.page.wait_for_load_state("domcontentloaded")
     return set(await one.page.get_by_role("main").get_by_role("button").all_inner_texts())
 
 
@@ -264,7 +265,7 @@ CANCELLING = """
       - {executor: cancel_orders, venue: $venue, account: desk}
     offered_by: [{alertname: FeedFrozen}]
     parameters: {venue: {from_label: venue, choices: [binance]}}
-    deadline: 5s
+    deadline: 30s
     verify: {query: 'engine_quoting{venue="$venue"} == 0', heartbeat: engine_heartbeat_timestamp_seconds, within: 30s}
 """
 

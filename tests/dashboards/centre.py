@@ -24,7 +24,10 @@ READY = (
     "sum(increase(alertmanager_notification_latency_seconds_count[1m])) > 0",
     "rpc_ws_connected == 1",
     "pool_last_swap_timestamp_seconds > 0",
-    "slo:head_freshness:error_ratio_5m >= 0",  # counts only once it has seen enough
+    "slo:head_freshness:error_ratio_5m >= 0",  # counts only once it has seen enough; as the next three
+    "slo:feed_freshness:error_ratio_5m >= 0",
+    "slo:page_acknowledgement:error_ratio_5m >= 0",
+    "slo:action_success:error_ratio_5m >= 0",
     f"count(exchange_ws_connected == 1) == {len(VENUES)}",
     "exchange_rate_limit_used_ratio",
     "exchange_cross_venue_deviation_ratio",
@@ -60,7 +63,7 @@ async def running(folder: Path) -> AsyncIterator[Centre]:
         async def ready() -> bool:
             return all([await views.query(expression) for expression in READY])
 
-        await parts.while_running(until(lambda: patiently(ready), 60))
+        await parts.while_running(until(lambda: patiently(ready), 120))
         yield centre
 
 

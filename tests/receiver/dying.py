@@ -15,7 +15,7 @@ from receiver.engine import CARRIED
 from receiver.runner import Point
 from tests.receiver.house import ACTIONS, House, Place
 
-QUICKLY = ACTIONS.replace("deadline: 3s", "deadline: 1500ms").replace("receive_window: 2s", "receive_window: 500ms")
+QUICKLY = ACTIONS.replace("deadline: 3s", "deadline: 4s").replace("receive_window: 2s", "receive_window: 500ms")
 
 WITHIN = 60.0
 

@@ -49,11 +49,14 @@ async def prometheus(
     port: int | None = None,
     storage: str = "prometheus",
 ) -> AsyncIterator[str]:
-    """Its URL, until the end of the context; it scrapes five times a second, and judges twice. What it remembers stays in `storage`."""
+    """Its URL, until the end of the context; it scrapes once a second, and judges twice. What it remembers stays in `storage`.
+
+    No faster: a scrape that is late by its own interval fails, and with it all series are gone until the next.
+    """
     port = port or free_ports(1)[0]
     folder.joinpath("rules.yml").write_text(rules or "groups: []")
     config = {
-        "global": {"scrape_interval": "200ms", "scrape_timeout": "200ms", "evaluation_interval": "500ms"},
+        "global": {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "500ms"},
         "rule_files": [str(folder / "rules.yml")],
         "scrape_configs": [_job(name, address) for name, address in (scrapes or {}).items()],
         "alerting": {"alertmanagers": [{"static_configs": [{"targets": list(alertmanagers)}]}]},

@@ -29,7 +29,7 @@ MORE = """
   - name: clear
     title: Cancel what is open
     steps: [{executor: cancel_orders, venue: binance, account: desk, at_most: {orders: 3}}]
-    deadline: 3s
+    deadline: 6s
     verify: {query: engine_quoting == 0, heartbeat: engine_heartbeat, within: 30s}
   - name: halt-and-cancel
     title: Stop the engine on a venue and cancel its open orders
@@ -37,7 +37,7 @@ MORE = """
     steps:
       - {executor: http, target: engine, path: /halt, body: {venue: binance}}
       - {executor: cancel_orders, venue: binance, account: desk}
-    deadline: 3s
+    deadline: 6s
     verify: {query: engine_quoting == 0, heartbeat: engine_heartbeat, within: 30s}
 """
 
@@ -89,6 +89,7 @@ async def test_the_engine_is_halted_and_its_orders_are_cancelled(house: House, v
     assert venue.cancelled == dict.fromkeys(orders, 1)
     done = next(entry for entry in house.recorded() if entry["kind"] == "request.verifying")
     assert done["data"]["facts"]["cancelled"] == "2"
+    assert sorted(done["data"]["facts"]["orders_gone"].split(", ")) == sorted(orders), "the audit knows which"
 
 
 async def test_orders_that_can_not_all_be_cancelled_are_partial_and_a_page(house: House, venue: Trading) -> None:

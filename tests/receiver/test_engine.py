@@ -172,6 +172,24 @@ async def test_a_file_or_the_environment_freezes_too(house: House, around: World
     assert house.metric("receiver_frozen") == 1
 
 
+async def test_a_freeze_from_outside_pages_when_it_comes_and_is_told_when_it_goes(around: World) -> None:
+    file = around.folder / "freeze"
+    file.touch()
+    came = ("freeze", "page", "Frozen from outside: the freeze file is there")
+    for _ in range(2):  # it is there at the next start, too; as long as nobody was told, one notice says it
+        async with around.house() as house:
+            await house.settle()
+            await house.settle()
+            assert house.notices() == [came]
+    async with around.house() as house:
+        await house.settle()
+        file.unlink()
+        await house.settle()
+        assert house.notices() == [came, ("unfreeze", "ticket", "Not frozen from outside any more")]
+        kinds = [entry["kind"] for entry in house.recorded() if entry["kind"].startswith("found.")]
+        assert kinds == ["found.freeze", "found.freeze", "found.freeze", "found.unfreeze"]
+
+
 async def test_no_freeze_stops_what_is_protective(house: House, around: World) -> None:
     await house.desk.freeze(house.person("otto"), Scope.EVERYTHING, "", "I am not sure")
     (around.folder / "freeze").touch()

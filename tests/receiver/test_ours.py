@@ -219,7 +219,7 @@ async def test_one_whose_outcome_is_not_recorded_yet_is_ours(world: World) -> No
 MORE = """  - name: quiet
     title: Mute a node
     steps: [{{executor: silence, target: engine, matchers: {{alertname: NodeLagging, entity: ethereum/own}}, lasts: 1h}}]
-    deadline: 3s
+    deadline: 6s
     verify: {{query: vector(1), heartbeat: vector(1e12), within: 30s}}
 """
 

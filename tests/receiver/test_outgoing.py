@@ -215,7 +215,7 @@ async def test_what_was_sent_and_not_answered_is_told_apart_and_never_sent_again
 async def test_an_answer_that_does_not_come_in_time_is_none() -> None:
     async with listening(silent) as wire:
         with pytest.raises(NoAnswer, match="no answer in time"):
-            await sent(wire.url, seconds=2.0)
+            await sent(wire.url, seconds=4.0)
     assert len(wire.heard) == 1
 
 

@@ -50,7 +50,7 @@ echo $$ >> '{here.path}/ran'
     paths = {
         "once": (here.program(tells, "once"), "30s"),
         "endless": (here.program(f"{tells}sleep 600 & echo $! >> '{here.path}/pids'; wait\n", "endless"), "600s"),
-        "short": (here.program(f"{tells}sleep 600\n", "short"), "2s"),
+        "short": (here.program(f"{tells}sleep 600\n", "short"), "6s"),
         "declines": (here.program(f"{tells}exit 3\n", "declines"), "30s"),
     }
     more = "".join(action(name, path, deadline) for name, (path, deadline) in paths.items())

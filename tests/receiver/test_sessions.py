@@ -21,7 +21,7 @@ from receiver.clock import SECOND
 from receiver.database import Database
 from receiver.people import ADDRESS
 from receiver.policy import Policy
-from receiver.sessions import FAILURES, LASTS, LONGEST_TOKEN, Session, Sessions, proof
+from receiver.sessions import FAILURES, LASTS, LONGEST_TOKEN, MOST, Session, Sessions, proof
 from receiver.writer import Writer
 from tests.receiver import acting
 from tests.receiver.conftest import Clock
@@ -132,6 +132,19 @@ async def test_all_of_a_person_end_together(house: House) -> None:
     assert await house.sessions.end_all(session) == 2
     assert [await house.sessions.find(token) for token in (first, second)] == [None, None]
     assert await house.sessions.find(tara)
+
+
+async def test_of_too_many_of_a_person_the_oldest_ends(house: House) -> None:
+    tara, _ = await house.log_in("tara")
+    tokens = []
+    for _ in range(MOST + 2):
+        tokens.append((await house.log_in())[0])
+        house.clock.now += SECOND
+    found = [await house.sessions.find(token) is not None for token in tokens]
+    assert found == [False, False] + [True] * MOST
+    assert await house.sessions.find(tara)
+    ended = [entry["data"]["person"] for entry in house.recorded() if entry["kind"] == "session.revoked"]
+    assert ended == ["opal", "opal"]
 
 
 async def test_the_roles_are_those_of_now(house: House) -> None:

@@ -47,7 +47,7 @@ async def run(config: Path, during: Callable[[Process], object] | None = None) -
         async def shown() -> bool:
             return await metric(process, "receiver_frozen") is not None
 
-        await until(shown, within=30)
+        await until(shown, within=60)
         frozen, valid = await metric(process, "receiver_frozen"), await metric(process, "audit_chain_valid")
         if during is not None:
             await asyncio.to_thread(during, process)
@@ -99,7 +99,7 @@ async def test_killed_it_goes_on_where_it_was(config: Path) -> None:
         async def covered() -> bool:
             return await metric(process, "audit_last_checkpoint_timestamp_seconds") is not None
 
-        await until(covered, within=30)
+        await until(covered, within=60)
         await process.end(signal.SIGKILL)
     assert await run(config) == (0, 1)
 

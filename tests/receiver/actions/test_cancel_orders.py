@@ -210,6 +210,7 @@ async def test_what_can_not_be_cancelled_is_told_and_the_rest_is(venue: Trading)
     result = await cancel_orders.execute(cancelling(), attempt(), venue.surroundings)
     assert (result.applied, result.why) == (Applied.PARTLY, Why.REFUSED)
     assert (result.facts["cancelled"], result.facts["left"]) == ("1", "1")
+    assert (result.facts["orders_gone"], result.facts["orders_left"]) == (gone, stuck)
     assert venue.cancelled == {gone: 1}
     assert stuck not in venue.cancelled
     seen = await cancel_orders.verify(cancelling(), attempt(), venue.surroundings)

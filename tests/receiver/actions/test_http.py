@@ -117,7 +117,7 @@ LOST = [fault for fault in Fault if fault.endswith(("drop", "hang", "error"))]
 @pytest.mark.parametrize("fault", LOST)
 async def test_an_answer_that_says_nothing_leaves_it_unclear_and_the_key_tells(at_desk: Desk, fault: Fault) -> None:
     at_desk.fails(fault, times=1)
-    seconds = 2.0 if "hang" in fault else 20.0
+    seconds = 4.0 if "hang" in fault else 20.0
     result = await http.execute(halt(), attempt(left=seconds), at_desk.surroundings)
     assert (result.applied, result.why) == (Applied.UNCLEAR, Why.UNCLEAR)
     assert at_desk.engine.effects[KEY] == fault.commits
@@ -194,7 +194,7 @@ async def test_nothing_of_the_answer_is_told() -> None:
 
 async def test_not_applied_is_final_only_when_nothing_can_arrive_any_more(at_desk: Desk) -> None:
     """The request has arrived, and takes effect seconds later, when who sent it is gone."""
-    at_desk.fails(Fault.SLOW, seconds=3.0, times=1)
+    at_desk.fails(Fault.SLOW, seconds=6.0, times=1)
 
     async def arrived() -> bool:
         return not at_desk.server.faults.standing

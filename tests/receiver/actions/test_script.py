@@ -18,6 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from demo.processes import living
 from demo.until import until
 from receiver.actions import Applied, Result, Step, Surroundings, TooLate, Unfit, script
 from receiver.fill import Unfillable
@@ -82,7 +83,7 @@ async def gone(pids: list[str]) -> None:
 def alive(pid: str) -> bool:
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):  # the latter when it goes between the opening and the reading
         return False
 
 
@@ -348,7 +349,7 @@ async def test_leave_is_asked_for_when_all_else_is_ready(here: Folder) -> None:
     keepers: list[list[str]] = []
 
     async def clear() -> None:
-        keepers.append([pid for pid in children() if "_keeper.py" in command(pid)])
+        keepers.append(keepers_now())
         raise TooLate(Why.FENCED)
 
     await script.execute(here.sh("exit 0"), replace(attempt(), clear=clear), NOWHERE)
@@ -356,17 +357,10 @@ async def test_leave_is_asked_for_when_all_else_is_ready(here: Folder) -> None:
     await gone(keepers[0])
 
 
-def children() -> list[str]:
-    found = (path for path in Path("/proc").glob("[0-9]*/stat"))
-    return [path.parent.name for path in found if alive(path.parent.name) and parent(path) == os.getpid()]
-
-
-def parent(stat: Path) -> int:
-    return int(stat.read_text().rpartition(")")[2].split()[1])
-
-
-def command(pid: str) -> str:
-    return Path(f"/proc/{pid}/cmdline").read_text()
+def keepers_now() -> list[str]:
+    """The pids of our children that keep a program."""
+    ours = (each for each in living() if each.parent == os.getpid())
+    return [str(each.pid) for each in ours if b"_keeper.py" in Path(f"/proc/{each.pid}/cmdline").read_bytes()]
 
 
 # --- what is left of it ----------------------------------------------------------------------------------------------
@@ -381,7 +375,7 @@ echo $$ >> "$HERE/pids"
 
 
 async def test_at_its_deadline_all_of_it_is_killed_whatever_it_has_made_of_itself(here: Folder) -> None:
-    task = asyncio.create_task(run(here.sh(f"{FAMILY} wait"), left=4.0))
+    task = asyncio.create_task(run(here.sh(f"{FAMILY} wait"), left=8.0))
     pids = await here.said("pids", 5)
     result = await task
     assert result == Result(
@@ -400,7 +394,7 @@ async def test_what_it_leaves_running_ends_with_it(here: Folder) -> None:
 
 async def test_one_that_takes_no_notice_of_signals_is_killed_too(here: Folder) -> None:
     made = here.sh('trap "" TERM INT HUP; echo $$ >> "$HERE/pids"; while :; do sleep 600; done')
-    task = asyncio.create_task(run(made, left=4.0))
+    task = asyncio.create_task(run(made, left=8.0))
     pids = await here.said("pids")
     assert (await task).applied is Applied.UNCLEAR
     await gone(pids)
@@ -437,7 +431,7 @@ async def test_where_nobody_saw_it_end_it_is_unclear_and_it_has_ended(here: Fold
     """The process between the two is killed by somebody."""
     task = asyncio.create_task(run(here.sh('echo $$ >> "$HERE/pids"; exec sleep 600'), left=600.0))
     pids = await here.said("pids")
-    (keeper,) = [pid for pid in children() if "_keeper.py" in command(pid)]
+    (keeper,) = keepers_now()
     os.kill(int(keeper), signal.SIGKILL)
     assert await task == Result(Applied.UNCLEAR, Why.UNCLEAR, {"said": "nobody saw it end"})
     await gone(pids)

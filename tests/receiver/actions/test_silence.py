@@ -429,7 +429,10 @@ async def test_without_alertmanager_nothing_is_ended_and_nothing_is_known(world:
 # --- an Alertmanager that fails: the wire is faked -------------------------------------------------------------------
 
 
-def answering(*answers: bytes | Callable[[asyncio.StreamWriter], Awaitable[None]]) -> Callable[..., Awaitable[None]]:
+Answer = bytes | Callable[[asyncio.StreamWriter], Awaitable[None]]
+
+
+def answering(*answers: Answer) -> Callable[..., Awaitable[None]]:
     """Each connection is answered by the next; the last stays."""
     left = list(answers)
 
@@ -471,10 +474,11 @@ async def hangs_up(_: asyncio.StreamWriter) -> None:
     ],
 )
 async def test_what_an_answer_says_of_the_silence(
-    rules: Prometheus, answer: bytes, applied: Applied, why: Why | None
+    rules: Prometheus, answer: Answer, applied: Applied, why: Why | None
 ) -> None:
+    seconds = 4.0 if answer is silent else 20.0
     async with listening(answering(NOTHING, NOTHING, answer)) as wire:
-        result = await silence.execute(of(), attempt(left=1.0), at(wire.url, rules))
+        result = await silence.execute(of(), attempt(left=seconds), at(wire.url, rules))
     assert (result.applied, result.why) == (applied, why)
     assert "canary" not in str(result)
     assert [re.split("[? ]HTTP|[?]", request)[0] for request in wire.heard] == [
@@ -500,8 +504,8 @@ async def test_where_its_silences_can_not_be_read_none_is_made(rules: Prometheus
     async with listening(answering(answer)) as wire:
         around = at(wire.url, rules)
         results = [
-            await silence.execute(of(), attempt(left=1.0), around),
-            await expire_silence.execute(ending(), attempt(left=1.0), around),
+            await silence.execute(of(), attempt(), around),
+            await expire_silence.execute(ending(), attempt(), around),
         ]
         questions = [
             await silence.reconcile(of(), attempt(final=True), around),
@@ -530,7 +534,7 @@ async def test_a_silence_whose_id_is_none_is_not_ended(id_: str) -> None:
         "matchers": [{"name": name, "value": it, "isRegex": False} for name, it in LAGGING.items()],
     }
     async with listening(said([theirs])) as wire:
-        result = await expire_silence.execute(ending(), attempt(left=1.0), at(wire.url, None))
+        result = await expire_silence.execute(ending(), attempt(), at(wire.url, None))
     assert (result.applied, result.why) == (Applied.NOT_APPLIED, Why.UNREACHABLE)
     assert all(request.startswith("GET ") for request in wire.heard)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from ipaddress import ip_network
 
 import pytest
 
@@ -64,6 +65,19 @@ async def test_a_forged_session_is_none(office: Office) -> None:
     office.house.tamper("UPDATE sessions SET person = 'cora'")
     status, _ = await office.ask("GET", "/me", "opal")
     assert status == 401
+
+
+async def test_whoever_guesses_through_a_proxy_keeps_nobody_else_out(office: Office) -> None:
+    async def logs_in(password: str, address: str) -> int:
+        told = {"person": "opal", "password": password}
+        return (await office.ask("POST", "/sessions", headers={"X-Forwarded-For": address}, json=told))[0]
+
+    office.people.doors.link("https://occ.example", [ip_network("127.0.0.1")])
+    assert [await logs_in("guessed", "198.51.100.1") for _ in range(TOGETHER.burst + 1)] == [401] * TOGETHER.burst + [
+        429
+    ]
+    assert await logs_in(acting.password("opal"), "198.51.100.1") == 429
+    assert await logs_in(acting.password("opal"), "203.0.113.9") == 201
 
 
 # --- browsers ---------------------------------------------------------------------------------------------------------

@@ -172,7 +172,7 @@ async def test_every_declared_family_is_on_the_page_and_the_page_is_clean(
                 page = await response.text()
             return [it.name for it in FAMILIES if it not in NOT_HERE and f"# TYPE {it.name} {it.kind}\n" not in page]
 
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while await absent():  # noqa: ASYNC110 - a page tells nobody that it has changed
                 await asyncio.sleep(0.1)
         async with session.get(f"{process.url}/metrics") as response:

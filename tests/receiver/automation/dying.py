@@ -22,7 +22,7 @@ WITHIN = 60.0
 NOWHERE = "nowhere"
 QUICKLY = (
     ACTIONS.replace("firing_for: 30s", "firing_for: 100ms")
-    .replace("deadline: 3s", "deadline: 1500ms")
+    .replace("deadline: 3s", "deadline: 4s")
     .replace("receive_window: 2s", "receive_window: 500ms")
 )
 SOON = policy("auto").replace("grace: 1m", "grace: 100ms")

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
+from receiver.families import HOLDS_BACK
 from receiver.life import State
 from receiver.why import Why
 from tests.receiver import support
 from tests.receiver.automation.support import LABELS, Scene, around, policy, scene
+
+DOCS = Path(__file__).resolve().parents[3] / "docs/automation.md"
 
 # --- what each mode does ----------------------------------------------------------------------------------------------
 
@@ -268,5 +272,13 @@ async def test_an_action_that_a_reload_brings_is_counted_from_nothing(auto: Scen
     auto.world.policy = auto.world.policy.replace("action: halt-all", "action: halt-both")
     await auto.house.desk.adopt(auto.world.write(), "receiver")
     await auto.look()
-    for outcome in ("acted", "withdrawn"):
+    for outcome in ("acted", "withdrawn", *HOLDS_BACK):
         assert auto.house.metric("action_automation_total", action="halt-both", kind="auto", outcome=outcome) == 0
+
+
+def test_each_reason_that_the_docs_tell_of_is_counted_from_nothing() -> None:
+    """Beside them is what the plan itself finds."""
+    section = DOCS.read_text(encoding="utf-8").partition("## What holds it back")[2].partition("\n## ")[0]
+    rows = [line.split("|")[1] for line in section.splitlines() if line.startswith("| `")]
+    told = {name for row in rows for name in re.findall(r"`(\w+)`", row)}
+    assert told | {Why.DEFINITION_CHANGED, Why.UNREACHABLE} == set(HOLDS_BACK)

@@ -111,6 +111,32 @@ async def test_their_escalation_and_their_end_are_told_together(scene: Scene) ->
     assert len(scene.told()) == 3
 
 
+async def test_what_is_to_escalate_within_the_minute_of_many_is_told_when_it_is_over(scene: Scene) -> None:
+    """Until then its level is not counted as told."""
+    await fire(scene, 2 * MOST)
+    await scene.look()
+    scene.clock.passes(70)
+    await scene.fire(entity="the next")
+    await scene.look()
+    scene.clock.passes(WITHIN - 40)
+    await scene.look()
+    before = scene.told()
+    assert scene.notice()["subject"] == "incidents/escalated/oncall"
+    scene.clock.passes(40)
+    await scene.look()
+    [late] = [stand.incident for stand in await scene.stands() if stand.incident.entity == "the next"]
+    assert (scene.told(), late.level) == (before, 0)
+    scene.clock.passes(20)
+    await scene.look()
+    notice = scene.notice()
+    assert (notice["kind"], notice["subject"], notice["audience"]) == (
+        "incident_escalated",
+        late.subject,
+        '["oncall"]',
+    )
+    assert scene.told() == [*before, "escalated"]
+
+
 async def test_what_was_told_alone_ends_alone_in_the_worst_storm(scene: Scene) -> None:
     """Else what a notifier has opened for it would stay open for ever."""
     await scene.fire(entity="the first")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pytest
+
+from receiver.audit.chain import Record, parse
 from receiver.incidents import timeline
 from receiver.incidents.life import Status
 from receiver.life import State
@@ -54,6 +57,29 @@ async def test_it_is_read_in_parts_from_the_newest(scene: Scene) -> None:
             break
         before = part.earlier
     assert [each.said for each in read] == [*(f"note {number}" for number in reversed(range(25))), ""]
+
+
+async def test_of_thousands_of_records_only_those_are_read_that_are_shown_and_those_of_people(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await scene.fire()
+    await scene.look()
+    incident = await scene.one()
+    await scene.house.room.note(scene.house.person("opal"), incident.id, 'it says "by":"receiver", which is nobody')
+    for number in range(50):
+        await scene.fire(entity="ethereum/alchemy", instance=str(number))
+    await scene.look()
+    read: list[bytes] = []
+
+    def noted(raw: bytes) -> Record:
+        read.append(raw)
+        return parse(raw)
+
+    monkeypatch.setattr(timeline, "parse", noted)
+    whole = await scene.house.room.incident(incident.id, limit=10)
+    assert (len(whole.timeline), whole.responders) == (10, ("opal",))
+    assert whole.earlier is not None
+    assert len(read) == 10 + 1 + 1, "so many are shown, one tells that there are more, and one is a person's"
 
 
 async def test_a_failure_says_why(scene: Scene) -> None:

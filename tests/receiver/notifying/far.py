@@ -56,12 +56,12 @@ class Far:
             await server.close()
 
     async def _take(self, request: web.Request) -> web.StreamResponse:
+        body = await request.read()  # first, so that what it takes is taken once it is known to have come
         self.keys.append(request.headers.get("Idempotency-Key", ""))
         self.came.set()
         fault = self.faults.pop(0) if self.faults else self.always
         if fault == HANG:
             await self.let.wait()
-        body = await request.read()
         if fault in (None, HANG, TAKE_THEN_RESET, TAKE_THEN_HANG):
             self.taken.append(orjson.loads(body))
         if fault == TAKE_THEN_HANG:

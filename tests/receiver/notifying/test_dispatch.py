@@ -23,6 +23,7 @@ from receiver.notifying.grafana import Annotations
 from receiver.notifying.message import HEADLINES
 from receiver.outbox import Notice
 from receiver.writer import NotDurable
+from tests.occ.servers import refusing
 from tests.receiver.notifying.boards import TOKEN, Boards
 from tests.receiver.notifying.conftest import LINKS, Post, pagerduty, slack
 from tests.receiver.notifying.far import HANG, RESET, TAKE_THEN_RESET, Far, Fault
@@ -215,14 +216,12 @@ async def test_who_does_not_answer_in_time_is_asked_again_later(post: Post, monk
 
 
 async def test_nobody_there_is_a_failure_that_passes(post: Post) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    post.follow(
-        slack(Far(url=f"http://127.0.0.1:{port}/hook")), slack(Far(url="http://nowhere.invalid/hook"), "nowhere")
-    )
-    await post.put()
-    await post.look()
+    with refusing() as port:
+        post.follow(
+            slack(Far(url=f"http://127.0.0.1:{port}/hook")), slack(Far(url="http://nowhere.invalid/hook"), "nowhere")
+        )
+        await post.put()
+        await post.look()
     assert [(row["notifier"], row["failure"]) for row in post.rows()] == [
         ("nowhere", "the host's name is not known"),
         ("ops", "can not connect"),

@@ -6,6 +6,7 @@ import pytest
 
 from receiver.outbox import Notice
 from tests.receiver.pages.conftest import Hall, Seen
+from tests.receiver.pages.document import Document
 
 PROTECTIVE = {"action": "halt"}
 
@@ -51,9 +52,11 @@ async def test_a_parameter_that_the_alert_gives_is_not_asked_for(hall: Hall) -> 
 
 
 async def test_an_alert_out_of_the_action_s_bounds_is_refused_in_words(hall: Hall) -> None:
+    """Also who was offered it by a page that was made before."""
     opal = hall.at("opal")
     alert = await opal.get(f"/a/{await hall.office.house.alert(venue='kraken')}")
-    refused = await opal.press(alert, "plan", PROTECTIVE)
+    another = alert.page.form("plan", action="resume").values
+    refused = await opal.send(alert.path, {**another, **PROTECTIVE, "do": "plan"})
     assert (refused.status, refused.path) == (422, alert.path)
     assert refused.page.refused == "Not done. Venue: the alert's label venue is not one of binance, deribit."
 
@@ -221,6 +224,21 @@ async def test_a_protective_action_shows_no_freeze_that_does_not_stop_it(hall: H
     assert "Only protective actions start." in (await hall.at("opal").get("/actions/resume")).page.text
 
 
+async def test_an_action_shows_no_freeze_of_another_action(hall: Hall) -> None:
+    for name in ("widen", "resume"):
+        await hall.office.post("/freezes", "tara", scope="action", name=name, reason="a test")
+    await hall.office.post("/freezes", "tara", scope="target", name="engine", reason="a test")
+    seen = await hall.at("opal").get("/actions/resume")
+    assert [name for name in ("widen", "resume", "engine") if f" {name} by tara" in seen.page.text] == [
+        "resume",
+        "engine",
+    ]
+    planned = await hall.at("opal").press(seen, "plan", parameters__venue="binance", reason="a test")
+    assert "Frozen: action widen" not in planned.page.text
+    assert "Frozen: action resume" in planned.page.text
+    assert "Frozen: action widen" in (await hall.at("opal").get("/")).page.text
+
+
 # --- other sites ------------------------------------------------------------------------------------------------------
 
 
@@ -251,6 +269,22 @@ async def test_nobody_is_sent_to_log_in_and_nothing_is_done(hall: Hall) -> None:
     async with hall.office.client.post(plan.path, data={"do": "submit"}, allow_redirects=False) as response:
         assert (response.status, response.headers["Location"]) == (303, f"/login?to={plan.path}")
     assert state(await hall.at("opal").get(plan.path)) == "planned"
+
+
+async def test_whose_session_has_ended_gets_back_what_was_typed_and_nothing_is_done(hall: Hall) -> None:
+    path, opal = "/actions/resume", hall.at("opal")
+    form = (await opal.get(path)).page.form("plan")
+    words = "quotes are off:\n<script>1</script>"
+    fields = {**form.values, "do": "plan", "reason": words, "parameters.venue": "binance"}
+    origin = str(hall.office.client.make_url("/")).rstrip("/")
+    async with hall.office.client.post(path, data=fields, headers={"Origin": origin}) as response:
+        late = Document(await response.text())
+        assert (response.status, response.headers["Cache-Control"]) == (401, "no-store")
+    assert "Not done: you are not logged in any more." in late.text
+    assert "&lt;script&gt;1&lt;/script&gt;</bdi>" in late.source
+    assert form.values["proof"] not in late.source
+    assert path in late.links
+    assert (await hall.office.get("/requests"))["requests"] == []
 
 
 @pytest.mark.parametrize(

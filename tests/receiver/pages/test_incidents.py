@@ -41,6 +41,20 @@ async def test_from_the_alert_to_its_incident_and_back(hall: Hall) -> None:
     assert "Nobody has acknowledged it" in page.page.text
 
 
+async def test_the_page_of_an_alert_says_whether_somebody_is_there(hall: Hall) -> None:
+    path, opal = await opened(hall), hall.at("opal")
+    [of_alert] = {link for link in (await opal.get(path)).page.links if link.startswith("/a/")}
+    assert "Its incident: open, and nobody has acknowledged it." in (await opal.get(of_alert)).page.text
+    await opal.press(await opal.get(path), "acknowledge")
+    assert "Its incident: acknowledged, opal leads." in (await opal.get(of_alert)).page.text
+    found = await hall.office.get(f"/alerts/{of_alert.removeprefix('/a/')}")
+    assert (found["incident"], found["incident_status"], found["commander"]) == (
+        path.removeprefix("/i/"),
+        "acknowledged",
+        "opal",
+    )
+
+
 async def test_one_tap_acknowledges_it_and_the_first_leads(hall: Hall) -> None:
     path, opal = await opened(hall), hall.at("opal")
     page = await opal.get(path)

@@ -87,6 +87,21 @@ async def test_who_may_not_ask_for_an_action_is_told_who_may(hall: Hall) -> None
         assert "operator may ask for it; then it needs 1 trader, 1 risk." in seen.page.text
 
 
+async def test_an_alert_whose_label_an_action_can_not_take_is_told_so_in_the_place_of_the_button(hall: Hall) -> None:
+    fingerprint = await hall.office.house.alert(venue="<b>bitmex")
+    seen = await hall.at("opal").get(f"/a/{fingerprint}")
+    assert (
+        "Not for this alert: its label venue says <b>bitmex, and venue must be one of binance, deribit."
+        in seen.page.text
+    )
+    planned = [form.values["action"] for form in seen.page.forms if "plan" in form.buttons]
+    assert "halt" not in planned
+    assert "resume" in planned, "nothing fills its venue"
+    offered = (await hall.office.get(f"/actions?fingerprint={fingerprint}", "opal"))["actions"]
+    unfit = {each["name"]: (each["unfit"], each["why_not"]) for each in offered}
+    assert (unfit["halt"], unfit["resume"]) == ((["venue"], None), ([], None))
+
+
 async def test_who_may_not_freeze_is_told_who_may(hall: Hall) -> None:
     seen = await hall.at("vic").get("/freeze")
     assert "freeze" not in seen.page.buttons
