@@ -9,6 +9,7 @@ import socket
 import sys
 import time
 from asyncio.subprocess import DEVNULL, Process
+from collections import deque
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -28,6 +29,9 @@ _PORTS = range(20_000, 32_000)
 # Every process goes through them from a place of its own, so that two that look for one at once do not find the same. The
 # places are apart by the golden section of all, which spreads the pids of a while as evenly as can be.
 _turns = itertools.count(os.getpid() * 7417)
+# Descriptors that keep the last ports from every other process that looks, since what they are for has yet to bind them.
+_claims: deque[int] = deque()
+_CLAIMED = 64
 
 T = TypeVar("T")
 
@@ -227,18 +231,32 @@ def living() -> Iterator[Living]:
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports on 127.0.0.1 that nothing uses, all different."""
+    """Ports on 127.0.0.1 that nothing uses, all different, and others than every process on this machine was given lately."""
     with contextlib.ExitStack() as held:
         return [held.enter_context(_any_free()).getsockname()[1] for _ in range(count)]
 
 
 def _any_free() -> socket.socket:
     for turn in itertools.islice(_turns, len(_PORTS)):
-        candidate = socket.socket()
+        candidate, port = socket.socket(), _PORTS[turn % len(_PORTS)]
         try:
-            candidate.bind(("127.0.0.1", _PORTS[turn % len(_PORTS)]))
+            candidate.bind(("127.0.0.1", port))
+            _claim(port)
         except OSError:
             candidate.close()
         else:
             return candidate
     raise OSError("no free port on 127.0.0.1")
+
+
+def _claim(port: int) -> None:
+    """Until enough others are claimed, or we end. Raises OSError where another process has claimed it."""
+    claim = socket.socket(socket.AF_UNIX)
+    try:
+        claim.bind(f"\0occ-port-{port}")  # a name in the same network namespace, and no file
+    except OSError:
+        claim.close()
+        raise
+    _claims.append(claim.detach())
+    if len(_claims) > _CLAIMED:
+        os.close(_claims.popleft())

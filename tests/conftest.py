@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -10,6 +11,13 @@ from hypothesis import HealthCheck, settings
 
 settings.register_profile("occ", deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("occ")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def interruptible() -> None:
+    """`nohup`, or a script's `&`, has SIGINT ignored, which every process that a test starts and interrupts would inherit."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)

@@ -89,6 +89,13 @@ class Run:
     async def none_left(self) -> bool:
         return not self.left()
 
+    async def none_pending(self) -> bool:
+        """Every signal so far has been taken; of two that wait, any of its threads may take the later one first."""
+        return all(int(pending, 16) == 0 for pending in re.findall(r"(?:Sig|Shd)Pnd:\s*(\w+)", self.status()))
+
+    def status(self) -> str:
+        return Path(f"/proc/{self.process.pid}/status").read_text()
+
     @property
     def folder(self) -> Path:
         """Its name ends with the pid."""
@@ -182,6 +189,7 @@ async def test_two_signals_leave_nothing_either() -> None:
     async with demo() as run:
         await run.until_it_says("anvil         ready", "prometheus    ready")
         run.process.send_signal(signal.SIGTERM)
+        assert await until(run.none_pending, within=30, every=0.001)
         run.process.send_signal(signal.SIGINT)
         assert await run.end() == 143
         assert run.left() == set()

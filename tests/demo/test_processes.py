@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import itertools
 import os
 import signal
 import socket
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from demo import processes
 from demo.processes import Part, PartFailed, State, Supervisor, free_ports, living
 from demo.until import until
 
@@ -200,6 +202,18 @@ def test_two_processes_that_look_for_ports_at_once_find_different_ones() -> None
     looking = [subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) for _ in range(4)]
     found = [port for each in looking for port in each.communicate(timeout=60)[0].split()]
     assert len(set(found)) == 80
+
+
+def test_a_port_that_another_process_was_given_is_not_given_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is free yet: what it is for has still to start."""
+    program = "from demo.processes import free_ports; print(*free_ports(20), flush=True); input()"
+    command = [sys.executable, "-c", program]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout is not None
+        given = [int(port) for port in other.stdout.readline().split()]
+        monkeypatch.setattr(processes, "_turns", itertools.count(given[0] - processes._PORTS[0]))
+        assert set(free_ports(20)).isdisjoint(given)
+        other.communicate("\n", timeout=60)
 
 
 async def test_until_gives_up_also_when_the_question_hangs() -> None:

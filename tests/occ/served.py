@@ -72,7 +72,7 @@ class Site:
 
 
 async def curl(url: str, *flags: str | Path) -> Answer:
-    command = ["/usr/bin/curl", "--silent", "--show-error", "--max-time", "20", "--dump-header", "-", "--ipv4"]
+    command = ["/usr/bin/curl", "--silent", "--show-error", "--max-time", "60", "--dump-header", "-", "--ipv4"]
     started = await asyncio.create_subprocess_exec(
         *command, *flags, url, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
     )

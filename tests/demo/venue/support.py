@@ -79,6 +79,6 @@ async def heard(socket: aiohttp.ClientWebSocketResponse[Any]) -> Any:
 async def asked(socket: aiohttp.ClientWebSocketResponse[Any], question: object) -> Any:
     """The answer, whatever comes in between."""
     await socket.send_str(question if isinstance(question, str) else json.dumps(question))
-    while "e" in (told := await heard(socket)):
+    while not {"result", "error"} & (told := await heard(socket)).keys():
         pass
     return told

@@ -1,6 +1,7 @@
 """Binance spot's public endpoints and its wallet, read by ccxt as it is installed."""
 
 import time
+from decimal import Decimal
 from typing import Any
 
 import ccxt
@@ -74,7 +75,7 @@ async def test_candles_are_made_of_the_trades(binance: Any) -> None:
     candles = await binance.fetch_ohlcv("BTC/USDT", "1m")
     ticker = await binance.fetch_ticker("BTC/USDT")
     assert all(low <= opened <= high and low <= closed <= high for _, opened, high, low, closed, _ in candles)
-    assert sum(candle[5] for candle in candles) <= ticker["baseVolume"]
+    assert sum(Decimal(str(candle[5])) for candle in candles) <= Decimal(str(ticker["baseVolume"]))
     assert len(await binance.fetch_ohlcv("BTC/USDT", "1d")) == 1
 
 
