@@ -89,14 +89,12 @@ class Beat:
 
 
 def settle() -> None:
-    """Takes what is there at the start out of the garbage collector's sight, and lets it look less often at the rest.
+    """Takes what is there at the start out of the garbage collector's sight, which looks seldom enough (`occ/__init__.py`).
 
-    What was imported and configured stays until the end; to look through it again and again costs a third of a poll. While
-    500 nodes are asked, more than 50,000 objects are under way and all in use: looking at those costs another fifth.
+    What was imported and configured stays until the end; to look through it again and again costs a third of a poll.
     """
     gc.collect()
     gc.freeze()
-    gc.set_threshold(100_000, 20, 50)
 
 
 # --- signals ---------------------------------------------------------------------------------------------------------

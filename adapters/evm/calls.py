@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import functools
+import itertools
+import operator
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ REVERTED = SourceError(Reason.REVERTED, "the call was reverted")
 
 _ELEMENT = struct.Struct(">31xB32x28xI")  # success, where its data begins (always here), how long that is
 _HEAD = 96
+_LIST = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,26 +53,52 @@ def aggregated(calls: Sequence[EthCall]) -> str:
     return "0x" + b"".join((head, *offsets, *elements)).hex()
 
 
-def replies(count: int, told: Any) -> list[bytes | SourceError]:
-    """What aggregate3 told of so many calls, each its reply or REVERTED. Raises bad_response for anything else."""
-    data, found, element = raw(told), list[bytes | SourceError](), _ELEMENT.unpack_from
-    if int.from_bytes(data[32:64]) != count:
-        raise bad_reply("aggregate3 answered another number of calls")
+class Decoder:
+    """Takes apart what aggregate3 tells of the same calls block after block: what is told as before is not gone through again."""
+
+    def __init__(self, count: int) -> None:
+        self._offsets = struct.Struct(">" + "28xI" * count)
+        self._head: str | None = None
+        self._places: list[slice] = []
+        self._elements: list[str | None] = []
+        self._replies: list[bytes | SourceError] = []
+
+    def replies(self, told: Any) -> Sequence[bytes | SourceError]:
+        """Of each call its reply, or REVERTED. Raises bad_response for what is no answer to so many calls."""
+        if not isinstance(told, str):
+            raise bad_reply("eth_call: no bytes")
+        head = told[: 2 + 2 * (_LIST + self._offsets.size)]
+        if head != self._head:
+            self._lay_out(head)
+        elements, found = list(map(told.__getitem__, self._places)), self._replies.copy()
+        for at in itertools.compress(itertools.count(), map(operator.ne, elements, self._elements)):
+            found[at] = _reply(elements[at])
+        self._elements, self._replies = [*elements], found
+        return found
+
+    def _lay_out(self, head: str) -> None:
+        """Where in the text the elements are, by the head of their list; none of them is known then."""
+        data = raw(head)
+        if int.from_bytes(data[32:_LIST]) * 32 != self._offsets.size:
+            raise bad_reply("aggregate3 answered another number of calls")
+        try:
+            starts = [2 + 2 * (_LIST + offset) for offset in self._offsets.unpack_from(data, _LIST)]
+        except struct.error:
+            raise bad_reply("aggregate3: a short answer") from None
+        self._head, self._places = head, list(map(slice, starts, [*starts[1:], None]))
+        self._elements, self._replies = [None] * len(starts), [REVERTED] * len(starts)
+
+
+def _reply(element: str) -> bytes | SourceError:
+    """The reply in an element of aggregate3's answer."""
     try:
-        for offset in _offsets(count).unpack_from(data, 64):
-            succeeded, length = element(data, 64 + offset)
-            at = 64 + offset + _HEAD
-            found.append(data[at : at + length] if succeeded else REVERTED)
-            if at + length > len(data):
-                raise bad_reply("aggregate3: a short answer")
-    except struct.error:
+        data = bytes.fromhex(element)
+        succeeded, length = _ELEMENT.unpack_from(data)
+    except (ValueError, struct.error):
         raise bad_reply("aggregate3: a short answer") from None
-    return found
-
-
-@functools.lru_cache(maxsize=64)
-def _offsets(count: int) -> struct.Struct:
-    return struct.Struct(">" + "28xI" * count)
+    if _HEAD + length > len(data):
+        raise bad_reply("aggregate3: a short answer")
+    return data[_HEAD : _HEAD + length] if succeeded else REVERTED
 
 
 def raw(told: Any) -> bytes:

@@ -13,7 +13,7 @@ from occ.batches import REPROBE_SECONDS, BatchLimit
 from occ.errors import HttpError, RateLimitError, Reason, RpcError, SourceError
 from occ.jsonrpc import Call, Client
 
-from .calls import BLOCK_TIMESTAMP, EthCall, aggregated, bad_reply, raw, replies, several
+from .calls import BLOCK_TIMESTAMP, Decoder, EthCall, aggregated, bad_reply, raw, several
 
 MOST_CALLS = 2_500
 """Of one aggregate3: some twenty million gas, which is below what providers give a call."""
@@ -60,10 +60,11 @@ def _matched(form: re.Pattern[str], value: Any) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """Calls, and the calldata of the one call that they are made as."""
+    """Calls, the calldata of the one call that they are made as, and what takes its answers apart."""
 
     calls: tuple[EthCall, ...]
     data: str
+    decoder: Decoder
 
 
 class Node:
@@ -127,7 +128,8 @@ class Node:
         return self._kept[2]
 
     def _encoded(self, calls: tuple[EthCall, ...]) -> Chunk:
-        return Chunk(calls, aggregated((EthCall(self._multicall, BLOCK_TIMESTAMP), *calls)))
+        asked = (EthCall(self._multicall, BLOCK_TIMESTAMP), *calls)
+        return Chunk(calls, aggregated(asked), Decoder(len(asked)))
 
     async def _chunk(self, block: Block, chunk: Chunk, beside: Sequence[Call] = ()) -> tuple[Replies, Answers]:
         by_number = self._by_number
@@ -145,7 +147,7 @@ class Node:
             return await self._in_less(block, chunk.calls, error), answers
         if reply == "0x":
             raise _NoMulticallError
-        timestamp, *found = replies(len(chunk.calls) + 1, reply)
+        timestamp, *found = chunk.decoder.replies(reply)
         if not isinstance(timestamp, bytes) or int.from_bytes(timestamp) != block.timestamp:
             raise bad_reply("the node answered for another block than it was asked")
         self._limit.accepted(len(chunk.calls))

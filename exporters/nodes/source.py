@@ -118,12 +118,12 @@ class Source:
         declined, now = self._known[target].declined, time.monotonic()
         asked = {**needed, **{key: call for key, call in optional.items() if declined.get(key, 0.0) <= now}}
         answers = dict(zip(asked, await self.batch(target, tuple(asked.values())), strict=True))
-        for key in needed:
-            if isinstance(answers[key], SourceError):
-                raise answers[key]
-        for key in optional:
-            if is_unknown_method(answers.get(key)):
-                declined[key] = now + ASK_AGAIN_SECONDS
+        for key, answer in answers.items():
+            if isinstance(answer, SourceError):
+                if key in needed:
+                    raise answer
+                if is_unknown_method(answer):
+                    declined[key] = now + ASK_AGAIN_SECONDS
         return {**dict.fromkeys(optional, _DECLINED), **answers}
 
     async def get(self, target: Target, path: str, method: str) -> Any:
