@@ -17,6 +17,9 @@ CHAIN_ID = 31337
 SLOTS_IN_AN_EPOCH = 4
 """So few that a block is finalized within seconds: the second last epoch's last one."""
 
+AT_A_TIME = 100
+"""Calls in a request: those that make contracts are some kB each."""
+
 
 def anvil_part(port: int, *, chain_id: int = CHAIN_ID, block_time: float | None = 1, name: str = "anvil") -> Part:
     """`block_time` in seconds; without one a block is mined only when asked for."""
@@ -52,15 +55,15 @@ class Rpc:
         return answer["result"]
 
     async def batch(self, calls: Sequence[tuple[str, Sequence[object]]], *, errors: bool = False) -> list[Any]:
-        """The results of many calls in one request. An error object is a RuntimeError: raised, or with `errors` in its place."""
+        """The results of many calls, some at a time. An error object is a RuntimeError: raised, or with `errors` in its place."""
         questions = [
             {"jsonrpc": "2.0", "id": number, "method": method, "params": params}
             for number, (method, params) in enumerate(calls)
         ]
-        if not questions:
-            return []
-        async with self._session.post(self.url, json=questions) as response:
-            answers = sorted(await response.json(), key=lambda answer: int(answer["id"]))
+        answers: list[Any] = []
+        for first in range(0, len(questions), AT_A_TIME):
+            async with self._session.post(self.url, json=questions[first : first + AT_A_TIME]) as response:
+                answers += sorted(await response.json(), key=lambda answer: int(answer["id"]))
         found = [
             answer["result"] if "result" in answer else RuntimeError(f"{method}: {answer.get('error', answer)}")
             for answer, (method, _) in zip(answers, calls, strict=True)

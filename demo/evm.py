@@ -17,7 +17,7 @@ COMPILED = ROOT / ".tools/contracts/compiled.json"
 GAS = 15_000_000
 """Of one transaction: more than any of ours needs, and less than the most that a transaction may have."""
 
-BLOCK_GAS = 2_000_000_000
+BLOCK_GAS = 10_000_000_000
 """Of one block, so that a whole market is put up in a few of them."""
 
 _PLACES = {

@@ -10,8 +10,8 @@ from demo.market import FOREVER
 from exporters.pools.maths.position import Growth, Position
 from tests.exporters.pools.chain import concentrated, market, pairs, random_pools
 
-PAIRS, V2_SWAPS = 50, 10
-POOLS, V3_SWAPS = 50, 10
+PAIRS, V2_SWAPS = 500, 2
+POOLS, V3_SWAPS = 500, 2
 
 
 async def test_v2_swaps_are_the_routers_to_the_unit() -> None:
