@@ -160,7 +160,7 @@ _WHOSE = {
         },
         "occ-exchange?var-venue={{ $labels.venue }}",
         _BY_TIER,
-        " * on (venue) group_left (tier) venue:tier:open",
+        " * on (venue) group_left (tier) venue:tier:info",
     ),
     "receiver": _Whose(
         "job",

@@ -240,7 +240,6 @@ CLAUSES = [
     ),
     ("NotifierFailing", "expr", " offset 5m", ""),
     ("FeedFreshnessBurning", "expr", "and slo:feed_freshness:error_ratio_1h > 0.072", ""),
-    ("FeedFreshnessBurning", "expr", "venue:tier:open", "venue:tier:info"),
     ("FeedFreshnessBurning", "expr", "VenueDown|", ""),
     ("FeedFreshnessBurning", "for", "2m", "0s"),
     ("FeedFreshnessEroding", "expr", "slo:feed_freshness:error_ratio_6h > 0.005 and", ""),
