@@ -107,12 +107,11 @@ class Exercise:
                 self._unanswered.append(f"not taken back: {error}")
 
     async def _acknowledge(self) -> None:
-        """What lasts is known to somebody, so that nothing more comes of it."""
-        if self._drill.lasts:
-            try:
-                await acknowledged(self._views)
-            except aiohttp.ClientError as error:
-                self._unanswered.append(f"not acknowledged: {error}")
+        """Whoever is on call has heard of it, so that nothing more comes of it."""
+        try:
+            await acknowledged(self._views)
+        except aiohttp.ClientError as error:
+            self._unanswered.append(f"not acknowledged: {error}")
 
     @contextlib.asynccontextmanager
     async def _frozen(self) -> AsyncIterator[None]:
