@@ -168,6 +168,9 @@ CLAUSES = [
     ("EngineOrdersFailing", "expr", ">= 10", ">= 0"),
     ("EngineRunaway", "expr", "on (venue) occ:threshold:orders_per_second", "5"),
     ("EngineRunaway", "expr", "venue:tier:info", "venue:tier:open"),
+    ("EngineRunaway", "expr", " unless on (venue) venue:tier:info", ""),
+    ("EngineRunaway", "expr", "sum by (job, venue)", "sum by (venue)"),
+    ("EngineRunaway", "expr", ") > 10", ") > 9"),
     (
         "EnginePositionDisagrees",
         "expr",
