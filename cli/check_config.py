@@ -50,11 +50,8 @@ def check(folder: Path, *, secrets: bool = True) -> tuple[dict[Path, Loaded[Mode
             valid[path] = load(path, model, secrets=secrets)
         except ConfigError as error:
             problems += error.problems
-    differing = [
-        *disagreements(valid),
-        *(_misnamed(valid) if secrets else ()),
-    ]  # URLs whose keys are assumed are all alike
-    return valid, list(dict.fromkeys([*problems, *differing]))
+    misnamed = _misnamed(valid) if secrets else ()  # URLs whose keys are assumed are all alike
+    return valid, list(dict.fromkeys([*problems, *disagreements(valid), *misnamed]))
 
 
 def disagreements(files: Mapping[Path, Loaded[Model]]) -> Iterator[Problem]:
