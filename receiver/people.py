@@ -56,29 +56,30 @@ PERSON = Pace(50, 10 * SECOND)
 
 
 class Paced:
-    """Attempts by what they are of (the generic cell rate algorithm, ITU-T I.371).
+    """Attempts at one pace, by what they are of (the generic cell rate algorithm, ITU-T I.371).
 
     There is a fixed number of slots, so that nobody fills the memory or washes away what is known of others; what shares a
     slot waits together. Which things share one is known to nobody else.
     """
 
-    def __init__(self, now: Callable[[], int]) -> None:
+    def __init__(self, pace: Pace, now: Callable[[], int]) -> None:
+        self._pace = pace
         self._clock = now
         self._last = now()
         self._key = secrets.token_bytes(16)
         self._until = [0] * SLOTS
 
-    def wait(self, pace: Pace, *of: str) -> int:
+    def wait(self, *of: str) -> int:
         """Microseconds until there may be another; 0 where there may be one now."""
         now = self._now()
-        return max(0, self._until[self._slot(of)] - now - (pace.burst - 1) * pace.every)
+        return max(0, self._until[self._slot(of)] - now - (self._pace.burst - 1) * self._pace.every)
 
-    def take(self, pace: Pace, *of: str) -> None:
+    def take(self, *of: str) -> None:
         slot, now = self._slot(of), self._now()
-        self._until[slot] = max(self._until[slot], now) + pace.every
+        self._until[slot] = max(self._until[slot], now) + self._pace.every
 
-    def give_back(self, pace: Pace, *of: str) -> None:
-        self._until[self._slot(of)] -= pace.every
+    def give_back(self, *of: str) -> None:
+        self._until[self._slot(of)] -= self._pace.every
 
     def _now(self) -> int:
         """A clock that was set back makes nobody wait longer."""
@@ -93,48 +94,52 @@ class Paced:
         return int.from_bytes(digest.digest(), "big") % SLOTS
 
 
+_Charge = tuple[Paced, tuple[str, ...]]
+
+
 class Passwords:
     """Checks the passwords of the policy's people."""
 
     def __init__(self, now: Callable[[], int]) -> None:
         self._gate = Gate()
-        self._paced = Paced(now)
+        self._together, self._address, self._person = (Paced(pace, now) for pace in (TOGETHER, ADDRESS, PERSON))
         self._known: OrderedDict[tuple[str, str], None] = OrderedDict()
 
     async def right(self, policy: Policy, name: str, password: str, address: str) -> Person | None:
         """The person whose name and password these are. Raises TooMany, or Busy where too many wait already."""
         address = network(address)
         charged = self._charged(name, address)
-        if wait := max(self._paced.wait(pace, *of) for pace, of in charged):
+        if wait := max(paced.wait(*of) for paced, of in charged):
             raise TooMany(-(-wait // SECOND))
-        for pace, of in charged:
-            self._paced.take(pace, *of)
+        for paced, of in charged:
+            paced.take(*of)
         person = policy.person(name)
         hashed = person.password.reveal() if person else dearest(policy)
         try:
             right = await self._gate.check(functools.partial(matches, hashed, password), address)
         except Busy:  # nothing was tried
-            self._give_back(charged)
+            _give_back(charged)
             raise
         if not right or person is None:
             return None
-        self._give_back(charged)
+        _give_back(charged)
         self._remember(name, address)
         return person
 
-    def _charged(self, name: str, address: str) -> list[tuple[Pace, tuple[str, ...]]]:
-        charged = [(TOGETHER, ("together", name, address)), (ADDRESS, ("address", address))]
-        return charged if (name, address) in self._known else [*charged, (PERSON, ("person", name))]
-
-    def _give_back(self, charged: list[tuple[Pace, tuple[str, ...]]]) -> None:
-        for pace, of in charged:
-            self._paced.give_back(pace, *of)
+    def _charged(self, name: str, address: str) -> list[_Charge]:
+        charged: list[_Charge] = [(self._together, (name, address)), (self._address, (address,))]
+        return charged if (name, address) in self._known else [*charged, (self._person, (name,))]
 
     def _remember(self, name: str, address: str) -> None:
         self._known[name, address] = None
         self._known.move_to_end((name, address))
         if len(self._known) > REMEMBERED:
             self._known.popitem(last=False)
+
+
+def _give_back(charged: list[_Charge]) -> None:
+    for paced, of in charged:
+        paced.give_back(*of)
 
 
 def matches(hashed: str, password: str) -> bool:

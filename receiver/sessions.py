@@ -56,7 +56,7 @@ class Sessions:
         self._policy = policy
         self._now = now
         self._passwords = Passwords(now)
-        self._paced = Paced(now)
+        self._failures = Paced(FAILURES, now)
         self._unrecorded = 0
 
     async def log_in(self, name: str, password: str, address: str) -> tuple[str, Session] | None:
@@ -119,10 +119,10 @@ class Sessions:
         """Records a failed login, as far as there are not too many."""
         person = name if self._policy().person(name) else NOBODY
         log.warning("a login as %s from %s failed", person, address)
-        if self._paced.wait(FAILURES, "failures"):
+        if self._failures.wait():
             self._unrecorded += 1
             return
-        self._paced.take(FAILURES, "failures")
+        self._failures.take()
         unrecorded, self._unrecorded = self._unrecorded, 0
         said = {"address": address, "person": person, "before_it_unrecorded": str(unrecorded)}
         await self._writer.run(
