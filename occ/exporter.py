@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, AsyncExitStack, nullcontext
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
@@ -40,7 +40,8 @@ class Exporter(Generic[C]):
     """The parts of an exporter. `build` opens what the jobs need, and closes it at the end of its context.
 
     Where the flag `--only-…` lets it use a part of its configuration, `only` is what the parts are called, and `take` makes
-    a configuration of the named ones alone. `notes` tells of a valid one what nobody would want.
+    a configuration of the named ones alone. `notes` tells of a valid one what nobody would want. `looking` is entered around
+    `--once`: what it holds back would stand in the way of a process that runs.
 
     At a reload, `build` is entered for the new configuration before the context of the old one ends, and by the same task.
     """
@@ -55,6 +56,7 @@ class Exporter(Generic[C]):
     only: str | None = None
     take: Take[C] = lambda config, _: config
     notes: Notes[C] = lambda _: ()
+    looking: Callable[[], AbstractContextManager[object]] = nullcontext
 
     @property
     def about(self) -> str:
@@ -75,7 +77,9 @@ def main(exporter: Exporter[C], argv: list[str] | None = None) -> int:
 async def _once(exporter: Exporter[C], begun: Start[C]) -> int:
     loaded = begun.loaded
     page = process.new_page(exporter.name, loaded.digest, exporter.families, loaded.config.limits.series)
-    async with exporter.build(loaded.config, page) as plan:
+    async with AsyncExitStack() as opened:
+        opened.enter_context(exporter.looking())
+        plan = await opened.enter_async_context(exporter.build(loaded.config, page))
         poller = plan.poller(exporter.name, page)
         await poller.once()
         return process.printed(poller.render().decode())

@@ -1,4 +1,7 @@
-"""What every test leans on."""
+"""What every test leans on.
+
+Every run tries the same examples, so that a change alone decides whether it passes; `--hypothesis-profile=search` tries others.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,8 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import HealthCheck, settings
 
-settings.register_profile("occ", deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("search", deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("occ", settings.get_profile("search"), derandomize=True)
 settings.load_profile("occ")
 
 

@@ -23,7 +23,7 @@ from occ.errors import SourceError
 from occ.exporter import Exporter, Plan
 from occ.job import Job, Pace, Target, every, on_head
 from occ.jsonrpc import AT_ONCE
-from occ.ledger import Ledger, opened
+from occ.ledger import Ledger, looking, opened
 from occ.page import Event, Page
 
 ALL_FAMILIES = (*FAMILIES, *events.EVENT_FAMILIES)
@@ -127,6 +127,7 @@ POOLS = Exporter(
     build=build,
     more=_listed,
     notes=fitting.notes,
+    looking=looking,
 )
 
 

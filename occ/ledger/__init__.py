@@ -36,10 +36,11 @@ columns, which do not expire.
 
 **The file** belongs to one process at a time, which holds `<name>.lock` beside it, and is shared within it. A damaged one is moved aside as
 `<name>.corrupt-<UTC time>` and everything is counted anew from the start block. One that is not ours, or from a newer version,
-is refused and left as it is. While the disk refuses, nothing is counted, and nothing is lost: it is all still on the chain.
+is refused and left as it is. Within `looking()`, as at `--once`, a file that another process has is copied into memory as it is
+on disk: what is counted beyond it is shown and not kept. While the disk refuses, nothing is counted, and nothing is lost: it is all still on the chain.
 """
 
-from occ.ledger.ledger import Ledger, opened
+from occ.ledger.ledger import Ledger, looking, opened
 from occ.ledger.store import LedgerError
 from occ.ledger.stream import BlockRefusedError, DeepReorgError, Logged, LogSource, Standing, Stream
 
@@ -52,5 +53,6 @@ __all__ = [
     "Logged",
     "Standing",
     "Stream",
+    "looking",
     "opened",
 ]

@@ -9,6 +9,7 @@ import os
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -176,6 +177,18 @@ class Ledger:
 _files: dict[str, _File] = {}
 """Those that are open, by real path."""
 
+_only_looking: ContextVar[bool] = ContextVar("_only_looking", default=False)
+
+
+@contextlib.contextmanager
+def looking() -> Iterator[None]:
+    """Within it, a ledger that another process counts in is opened as a copy: it is shown, and counted on in memory alone."""
+    before = _only_looking.set(True)
+    try:
+        yield
+    finally:
+        _only_looking.reset(before)
+
 
 @contextlib.contextmanager
 def opened(path: str | Path, families: Iterable[Family]) -> Iterator[Ledger]:
@@ -187,7 +200,9 @@ def opened(path: str | Path, families: Iterable[Family]) -> Iterator[Ledger]:
     real = os.path.realpath(path)
     file = _files.get(real)
     if file is None:
-        file = _files[real] = _File(Store(real), ThreadPoolExecutor(1, thread_name_prefix="ledger"))
+        file = _files[real] = _File(
+            Store(real, copy=_only_looking.get()), ThreadPoolExecutor(1, thread_name_prefix="ledger")
+        )
     elif file.store.replaced:
         raise LedgerError(f"{real}: the file was removed or replaced while it is in use; a restart opens it anew")
     file.users += 1

@@ -87,17 +87,25 @@ class State:
 class Store:
     """An open ledger file, locked against every other process until closed. Raises LedgerError when it can not be had.
 
+    One that another process holds may be had as a `copy`: what is counted in it is not kept.
+
     `states` is what is on disk, by stream; a state is replaced whole, after its transaction, so any thread may look.
     """
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, *, copy: bool = False) -> None:
         self._path = Path(os.path.realpath(path))
+        self._opened: os.stat_result | None = None
         with contextlib.ExitStack() as opening:
             try:
-                opening.callback(os.close, _locked(self._path))
-                self._sql, self.states = self._open()
+                lock = _lock(self._path)
+                if lock is not None:
+                    opening.callback(os.close, lock)
+                elif not copy:
+                    raise LedgerError(f"{self._path}: another process counts in this file")
+                self._sql, self.states = _copied(self._path) if lock is None else self._open()
                 opening.callback(self._sql.close)
-                self._opened = self._path.stat()
+                if lock is not None:
+                    self._opened = self._path.stat()
             except sqlite3.Error as error:
                 raise LedgerError(f"{self._path}: {said(error)}") from None
             except OSError as error:
@@ -116,7 +124,9 @@ class Store:
 
     @property
     def replaced(self) -> bool:
-        """Whether another file, or none, is now where the open one was."""
+        """Whether another file, or none, is now where the open one was. A copy does not care."""
+        if self._opened is None:
+            return False
         try:
             return not os.path.samestat(self._path.stat(), self._opened)
         except OSError:
@@ -163,14 +173,17 @@ def _code(error: sqlite3.Error) -> int:
     return getattr(error, "sqlite_errorcode", 0) & 0xFF
 
 
-def _locked(path: Path) -> int:
-    """A descriptor that holds the lock beside the real file; the system lets go of it when the process ends, however."""
+def _lock(path: Path) -> int | None:
+    """A descriptor that holds the lock beside the real file; the system lets go of it when the process ends, however.
+
+    None where another process holds it.
+    """
     handle = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT, 0o644)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         os.close(handle)
-        raise LedgerError(f"{path}: another process counts in this file") from None
+        return None
     return handle
 
 
@@ -183,9 +196,21 @@ def _refuse_remains(path: Path) -> None:
         raise _DamagedError("its log is there, but not the file itself")
 
 
-def _connected(path: Path) -> tuple[sqlite3.Connection, dict[str, State]]:
-    sql = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+def _copied(path: Path) -> tuple[sqlite3.Connection, dict[str, State]]:
+    """In memory, what another process has on disk now."""
+    log.info("%s: another process counts in this file: what is counted here beyond it is not kept", path)
     try:
+        with contextlib.closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as theirs:
+            return _connected(path, theirs)
+    except _DamagedError as damage:
+        raise LedgerError(f"{path}: damaged ({damage})") from None
+
+
+def _connected(path: Path, copied: sqlite3.Connection | None = None) -> tuple[sqlite3.Connection, dict[str, State]]:
+    sql = sqlite3.connect(":memory:" if copied else path, isolation_level=None, check_same_thread=False)
+    try:
+        if copied:
+            copied.backup(sql)
         _prepare(sql, path)
         return sql, _states(sql)
     except sqlite3.DatabaseError as error:

@@ -13,7 +13,7 @@ from occ.errors import Reason, SourceError
 from occ.exporter import Exporter, Plan, main
 from occ.job import Pace, Readings, Target
 from occ.jsonrpc import Call, Client
-from occ.ledger import Logged, Standing, opened
+from occ.ledger import Logged, Standing, looking, opened
 from occ.metrics import Family, Kind
 from occ.page import Column, Event, Page
 from tests.occ.ledger_chain import CHAIN, DEEP_REORG, FAMILIES, POOLS, VOLUME
@@ -79,7 +79,9 @@ async def build(config: CountingConfig, page: Page) -> AsyncIterator[Plan]:
             yield Plan((ledger.job(pace, follow, check="logs", families=(CURSOR, *FAMILIES), columns=columns),))
 
 
-COUNTING = Exporter("counting", "Counts what a contract has logged.", 9797, CountingConfig, (CURSOR, *FAMILIES), build)
+COUNTING = Exporter(
+    "counting", "Counts what a contract has logged.", 9797, CountingConfig, (CURSOR, *FAMILIES), build, looking=looking
+)
 
 if __name__ == "__main__":
     sys.exit(main(COUNTING))

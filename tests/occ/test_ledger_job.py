@@ -185,13 +185,18 @@ async def counting(config: Path) -> AsyncIterator[Counting]:
         await process.communicate()
 
 
-async def refused(config: Path, *flags: str) -> tuple[int, str]:
-    """The exit code and the last words of a process that does not come to serve."""
+async def ended(config: Path, *flags: str) -> tuple[int, bytes, str]:
+    """The exit code of a process that does not come to serve, what it printed, and its last words."""
     process = await launched(config, *flags)
     async with asyncio.timeout(60):
         out, err = await process.communicate()
+    return process.returncode or 0, out, err.decode()
+
+
+async def refused(config: Path, *flags: str) -> tuple[int, str]:
+    code, out, err = await ended(config, *flags)
     assert out == b""
-    return process.returncode or 0, err.decode()
+    return code, err
 
 
 @asynccontextmanager
@@ -229,13 +234,36 @@ async def test_over_reloads_kills_and_shallow_reorganisations_the_counter_equals
 
 async def test_a_second_process_is_refused_with_one_line_and_the_first_reloads_on(tmp_path: Path) -> None:
     async with contract(tmp_path) as (_, config), counting(config) as first:
-        for flags in (("--web.listen-address", "127.0.0.1:0"), ("--once",)):
-            code, said = await refused(config, *flags)
-            assert code == 1
-            assert re.fullmatch(
-                rf"\S+ ERROR   occ\.start: {tmp_path}/pools\.db: another process counts in this file\n", said
-            )
+        code, said = await refused(config, "--web.listen-address", "127.0.0.1:0")
+        assert code == 1
+        assert re.fullmatch(
+            rf"\S+ ERROR   occ\.start: {tmp_path}/pools\.db: another process counts in this file\n", said
+        )
         assert await first.reload(confirmations=1) == 200
+
+
+async def test_a_single_look_beside_the_process_that_counts_shows_what_it_has_counted_and_leaves_it_alone(
+    tmp_path: Path,
+) -> None:
+    async with contract(tmp_path) as (made, config), counting(config) as first:
+        await made.emit(5)
+        await made.emit()
+        await made.emit()
+        await made.emit()
+        await first.shows("pool_volume_usd_total", 5.0)
+        for _ in range(2):
+            code, page, said = await ended(config, "--once")
+            assert code == 0
+            assert "what is counted here beyond it is not kept" in said
+            assert sample(page, "pool_volume_usd_total") == 5.0
+            assert sample(page, "pool_log_cursor_block") == sample(await first.page(), "pool_log_cursor_block")
+        await made.emit(7)
+        await made.emit()
+        await made.emit()
+        await made.emit()
+        await first.shows("pool_volume_usd_total", 12.0)
+    code, page, _ = await ended(config, "--once")
+    assert (code, sample(page, "pool_volume_usd_total")) == (0, 12.0)
 
 
 async def test_a_state_file_that_can_not_be_used_is_one_line_at_the_start_and_a_refusal_at_a_reload(
