@@ -41,9 +41,11 @@ SUBSCRIBE_SECONDS = 10.0
 AT_ONCE = 8
 """Requests that stand in for one refused batch and are under way together."""
 
-# Codes of JSON-RPC 2.0, of EIP-1474, and of what nodes send besides: 3 is a revert with its data.
+# Codes of JSON-RPC 2.0, of EIP-1474, and of what nodes send besides: 3 is a revert with its data, -32015 is that of
+# OpenEthereum and Nethermind, which say so in the data alone.
 _CODES = {
     3: Reason.REVERTED,
+    -32015: Reason.REVERTED,
     -32601: Reason.NOT_SUPPORTED,
     -32004: Reason.NOT_SUPPORTED,
     -32005: Reason.RATE_LIMITED,

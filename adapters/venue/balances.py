@@ -109,8 +109,12 @@ async def _inverse_apart(keyed: Keyed) -> bool:
 
 
 def coinbase(told: Any) -> Found:
-    """Advanced Trade API, "List Accounts": one account for each currency, and for each vault."""
+    """Advanced Trade API, "List Accounts": one account for each currency, and for each vault. The dollars of US futures may stand among
+    them: `coinbase_futures` has those.
+    """
     for each in records(record(told, WHAT).get("accounts"), WHAT):
+        if (each.get("platform"), each.get("currency")) == _COINBASE_FUTURES:
+            continue
         free, held = (number(record(each.get(key), WHAT), "value") for key in ("available_balance", "hold"))
         yield word(each, "currency"), Balance(free + held, free, held)
 
@@ -124,6 +128,7 @@ def coinbase_futures(told: Any) -> Found:
         yield "USD", Balance(sum(parts, Decimal(0)), None, None)
 
 
+_COINBASE_FUTURES = ("ACCOUNT_PLATFORM_CFM_CONSUMER", "USD")
 _COINBASE_PARTS = ("cfm_usd_balance", "unrealized_pnl", "daily_realized_pnl")
 
 

@@ -16,6 +16,9 @@ from . import library
 from .errors import BookGapError
 from .shape import record, records
 
+REFUSED = ("EAPI:Invalid signature", "EAuth:Account temporary disabled", "EAuth:Account unconfirmed")
+"""Errors that ccxt does not know: the secret is wrong, or the account closed to this key."""
+
 SUMMED = 10
 """Levels of a side that a checksum is over."""
 
@@ -26,9 +29,9 @@ class Kraken(_ANY):  # type: ignore[misc]
     """Goes before Kraken's class of ccxt. Its books have levels of price, amount, and the digits that a checksum is over."""
 
     def describe(self) -> Any:
-        """What the venue offers, and what it says of a wrong secret."""
+        """What the venue offers, and what it says of a wrong secret, or of an account that it does not serve."""
         offered = {"unWatchOrderBook": True, "unWatchTrades": True}
-        said = {"exact": {"EAPI:Invalid signature": library.KEY_REFUSED}}
+        said = {"exact": {**dict.fromkeys(REFUSED, library.KEY_REFUSED), "EAuth:Too many requests": library.TOO_OFTEN}}
         return self.deep_extend(super().describe(), {"has": offered, "exceptions": said})
 
     async def privatePostOpenOrders(self, params: Any = None) -> Any:  # noqa: N802 - ccxt's name

@@ -9,12 +9,13 @@ from typing import Any
 
 import ccxt.async_support as polling
 import ccxt.pro as streaming
-from ccxt.base.errors import AuthenticationError, BaseError, error_hierarchy
+from ccxt.base.errors import AuthenticationError, BaseError, RateLimitExceeded, error_hierarchy
 
 VERSION: str = polling.__version__
 IDS: tuple[str, ...] = tuple(polling.exchanges)
 ERROR: type[Exception] = BaseError
 KEY_REFUSED: type[Exception] = AuthenticationError
+TOO_OFTEN: type[Exception] = RateLimitExceeded
 ERRORS: Mapping[str, Any] = error_hierarchy
 """The tree of ccxt's exceptions: under each name those that are narrower."""
 

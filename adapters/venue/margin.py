@@ -289,11 +289,11 @@ def okx(balance: Any, positions: Any) -> Usage:
     crossed = [each for each in held if each["mgnMode"] == "cross"]
     whole = maybe(account, "mmr") is not None
     cross = [_okx_account(account, held=bool(crossed))] if whole else _okx_currencies(account, crossed)
-    return worst((*cross, *(Usage(_okx_ratio(each)) for each in held if each["mgnMode"] == "isolated")))
+    return worst((*cross, *(Usage(_okx_ratio(each, held=True)) for each in held if each["mgnMode"] == "isolated")))
 
 
 def _okx_account(account: Record, *, held: bool) -> Usage:
-    maintenance = _okx_ratio(account)
+    maintenance = _okx_ratio(account, held=held)
     initial = used(number(account, "adjEq"), number(account, "imr"), held=held).maintenance
     return Usage(maintenance, initial)
 
@@ -301,21 +301,25 @@ def _okx_account(account: Record, *, held: bool) -> Usage:
 def _okx_currencies(account: Record, crossed: Sequence[Record]) -> list[Usage]:
     details = {word(each, "ccy"): each for each in records(account.get("details"), "currencies")}
     told = {currency: each for currency, each in details.items() if maybe(each, "mgnRatio") is not None}
-    if not {word(each, "ccy") for each in crossed} <= told.keys():
+    held = {word(each, "ccy") for each in crossed}
+    if not held <= told.keys():
         raise bad_response("a position in a currency whose margin ratio is not told")
     pots = [Usage(0.0, 0.0)]
-    for each in told.values():
-        own = number(each, "eq") - (maybe(each, "isoEq") or 0)
-        pots.append(Usage(_okx_ratio(each), used(own, number(each, "imr"), held=True).maintenance))
+    for currency, each in told.items():
+        own, there = number(each, "eq") - (maybe(each, "isoEq") or 0), currency in held
+        maintenance = _okx_ratio(each, held=there)
+        pots.append(Usage(maintenance, used(own, number(each, "imr"), held=there).maintenance))
     return pots
 
 
-def _okx_ratio(told: Record) -> float:
-    """1 / mgnRatio; 0 where nothing is to be maintained, and there is none."""
+def _okx_ratio(told: Record, *, held: bool) -> float:
+    """1 / mgnRatio; 0 where nothing is to be maintained, and there is none, or it is told as 0."""
     ratio = maybe(told, "mgnRatio")
     if ratio is None:
         if number(told, "mmr"):
             raise bad_response("a maintenance margin without a margin ratio")
+        return 0.0
+    if not ratio and not held and maybe(told, "mmr") == 0:
         return 0.0
     return float(1 / ratio) if ratio > 0 else math.inf
 

@@ -91,7 +91,7 @@ def _bybit(answer: Any, _own: IsOwn) -> tuple[Permissions, ...]:
         Permissions(
             withdraws=("Withdraw" in words(allowed, "Wallet") or bool(pays)) and not only_reads,
             trades=bool(trades) and not only_reads,
-            ip_restricted=bool(addresses) and "*" not in addresses,
+            ip_restricted=_restricted(addresses),
             expires_at=expires_at if expires_at > 0 else None,
         ),
     )
@@ -111,15 +111,17 @@ def _okx(answer: Any, _own: IsOwn) -> tuple[Permissions, ...]:
 
 
 def _kraken(answer: Any, _own: IsOwn) -> tuple[Permissions, ...]:
+    """Keys are documented as validUntil and ipAllowlist; valid_until and ip_allowlist have been seen, with one empty address for none."""
     told = record(record(answer, _WHAT).get("result"), _WHAT)
-    allowed, expires_at = words(told, "permissions"), float(number(told, "validUntil"))
+    until, addresses = ("validUntil", "ipAllowlist") if "validUntil" in told else ("valid_until", "ip_allowlist")
+    allowed, expires_at = words(told, "permissions"), float(number(told, until))
     if not allowed:
         raise bad_response("an answer without permissions")
     return (
         Permissions(
             withdraws=any("withdraw" in each for each in allowed),
             trades=any(each.startswith(("modify", "close")) for each in allowed),
-            ip_restricted=bool(words(told, "ipAllowlist")),
+            ip_restricted=_restricted(words(told, addresses)),
             expires_at=expires_at if expires_at > 0 else None,
         ),
     )
@@ -162,7 +164,7 @@ def _of_deribit(told: Record) -> Permissions:
     return Permissions(
         withdraws=not _DERIBIT_WITHDRAWS.isdisjoint(scope),
         trades=not _DERIBIT_TRADES.isdisjoint(scope),
-        ip_restricted=None if addresses is None else bool(addresses),
+        ip_restricted=None if addresses is None else _restricted(addresses),
     )
 
 
@@ -201,6 +203,12 @@ async def told(keyed: Keyed) -> tuple[Permissions, ...] | None:
 def _milliseconds(told: Record, key: str) -> float | None:
     found = maybe(told, key)
     return None if found is None or found <= 0 else float(found) / 1000
+
+
+def _restricted(addresses: Iterable[str]) -> bool:
+    """Whether a list of addresses, or networks, keeps any out. An empty one is none, and `*` all."""
+    told = {each.strip() for each in addresses} - {""}
+    return bool(told) and "*" not in told
 
 
 def _single(told: Any) -> Record:

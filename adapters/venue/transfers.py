@@ -32,8 +32,9 @@ def _sent_by_binance(row: Record) -> Transfer:
 
 
 def _received_by_binance(row: Record) -> Transfer:
+    """Older ones have no id."""
     return Transfer(
-        id=word(row, "id"),
+        id=word(row, "id" if row.get("id") else "txId"),
         kind="deposit",
         currency=word(row, "coin"),
         at=seconds("insertTime", row),
@@ -51,18 +52,8 @@ _OF_BINANCE: Mapping[str, Any] = {
     "after": _more_of_binance,
 }
 _BINANCE = (
-    Listing(
-        "fetch_withdrawals",
-        "sapi_get_capital_withdraw_history",
-        read=_sent_by_binance,
-        **_OF_BINANCE,
-    ),
-    Listing(
-        "fetch_deposits",
-        "sapi_get_capital_deposit_hisrec",
-        read=_received_by_binance,
-        **_OF_BINANCE,
-    ),
+    Listing("fetch_withdrawals", "sapi_get_capital_withdraw_history", read=_sent_by_binance, **_OF_BINANCE),
+    Listing("fetch_deposits", "sapi_get_capital_deposit_hisrec", read=_received_by_binance, **_OF_BINANCE),
 )
 """Of the last 90 days, which is what Binance gives where no time is asked for."""
 
@@ -137,8 +128,14 @@ def _sent_by_okx(row: Record) -> Transfer:
         currency=word(row, "ccy"),
         at=seconds("ts", row),
         pending=state(row, "state") not in _OKX_SENT,
-        destination=destination(row.get("to"), row.get("tag"), row.get("memo"), row.get("pmtId")),
+        destination=destination(row.get("to"), row.get("tag"), row.get("memo"), row.get("pmtId"), *_attached(row)),
     )
+
+
+def _attached(row: Record) -> Iterable[Any]:
+    """What belongs to an address of a currency that has no tag, as TON's comment."""
+    attachment = row.get("addrEx")
+    return attachment.values() if isinstance(attachment, dict) else ()
 
 
 def _received_by_okx(row: Record) -> Transfer:
@@ -218,7 +215,8 @@ _KRAKEN = (
 
 _DERIBIT_MOST = 100
 _DERIBIT_DONE = frozenset({"cancelled", "completed", "rejected", "replaced"})
-_DERIBIT_MOVED = frozenset({"cancelled", "confirmed", "insufficient_funds", "withdrawal_limit"})
+_DERIBIT_MOVING = frozenset({"prepared", "waiting_for_admin"})
+"""Any other state of a transfer is an end, or the reason for which it was rejected."""
 
 
 def _sent_by_deribit(row: Record) -> Transfer:
@@ -251,7 +249,7 @@ def _moved_by_deribit(row: Record) -> Transfer | None:
         kind="deposit" if word(row, "direction") == "income" else "withdrawal",
         currency=word(row, "currency"),
         at=seconds("created_timestamp", row),
-        pending=word(row, "state") not in _DERIBIT_MOVED,
+        pending=word(row, "state") in _DERIBIT_MOVING,
         destination=destination(row.get("other_side")),
     )
 
@@ -324,7 +322,7 @@ async def _coinbase(keyed: Keyed) -> tuple[Listing, ...]:
         "fetch_transactions", "v2_private_get_accounts", most, lambda page: _more_of_coinbase(page, 0)
     )
     rows = [row for page in pages for row in _rows_of_coinbase(page)]
-    wallets = [word(row, "id") for row in rows if row.get("created_at") != row.get("updated_at")]
+    wallets = [word(row, "id") for row in rows if _ever_used(row)]
     return tuple(
         Listing(
             "fetch_transactions",
@@ -338,6 +336,13 @@ async def _coinbase(keyed: Keyed) -> tuple[Listing, ...]:
         )
         for wallet in wallets
     )
+
+
+def _ever_used(wallet: Record) -> bool:
+    """Also one that was not changed since it was made, if there is something in it."""
+    balance = wallet.get("balance")
+    held = balance is not None and number(record(balance, _WHAT), "amount")
+    return bool(held) or wallet.get("created_at") != wallet.get("updated_at")
 
 
 async def _again_at_coinbase(keyed: Keyed, pending: Transfer) -> Transfer | None:

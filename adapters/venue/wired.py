@@ -22,11 +22,14 @@ from occ.errors import RateLimitError, Reason, SourceError
 from . import library
 from .binance import Binance
 from .budget import Budget
+from .bybit import Bybit
 from .call import CALL, Call
+from .deribit import Deribit
 from .errors import RAISED, translated
 from .gate import Gate
 from .kraken import Kraken
 from .observer import Observer, Request
+from .okx import Okx
 
 log = logging.getLogger(__name__)
 
@@ -183,7 +186,10 @@ class Wired(_ANY):  # type: ignore[misc]
 
 _OWN: Mapping[str, tuple[type, ...]] = {
     **dict.fromkeys(("binance", "binancecoinm", "binanceus", "binanceusdm"), (Binance,)),
+    **dict.fromkeys(("bybit", "bybiteu", "bybitid"), (Bybit,)),
+    "deribit": (Deribit,),
     "kraken": (Kraken,),
+    **dict.fromkeys(("myokx", "okx", "okxus"), (Okx,)),
 }
 """What single exchanges need besides."""
 

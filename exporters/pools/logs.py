@@ -60,10 +60,13 @@ class Watched:
 
 @dataclass(frozen=True, slots=True)
 class Log:
-    """A log of a pool, looked through. `topic` is the first one, `indexed` are the words of the others."""
+    """A log of a pool, looked through. `topic` is the first one, `indexed` are the words of the others; `place` is its
+    transaction, and its index.
+    """
 
     block: int
     hash: str
+    place: tuple[str, str]
     pool: Watched
     topic: str
     indexed: bytes
@@ -209,31 +212,33 @@ class Logs:
         return answers
 
     def _looked_through(self, answers: Iterable[Any | SourceError]) -> tuple[Log, ...]:
-        """The logs of all answers, as they are in their blocks. Raises what was told instead of logs, or bad_response."""
-        found = list[Log]()
+        """The logs of all answers, as they are in their blocks; one that is told twice is there once. Raises what was told
+        instead of logs, or bad_response.
+        """
+        found = dict[tuple[str, tuple[str, str]], Log]()
         for told in answers:
             if isinstance(told, SourceError):
                 raise told
             if not isinstance(told, list):
                 raise SourceError(Reason.BAD_RESPONSE, "eth_getLogs: no list")
-            found += (log for each in told if (log := self._log(each)) is not None)
-        return tuple(found)
+            found |= {(log.hash, log.place): log for log in map(self._log, told)}
+        return tuple(found.values())
 
-    def _log(self, told: Any) -> Log | None:
-        """A log that was asked for; None for one that is said to be gone. Raises bad_response for anything else."""
+    def _log(self, told: Any) -> Log:
+        """A log that was asked for. Raises reorg for one that is said to be gone, and bad_response for anything else."""
         try:
-            if told.get("removed"):
-                return None
             pool, number = self._by_address[told["address"].lower()], told["blockNumber"]
             topic, *indexed = map(str.lower, told["topics"])
             own, data = told["blockHash"].lower(), _bytes(told["data"])
-            words = b"".join(map(_bytes, indexed))
+            words, place = b"".join(map(_bytes, indexed)), (told["transactionHash"].lower(), told["logIndex"].lower())
             right = _NUMBER.fullmatch(number) and len(_bytes(own)) == _WORD and topic in self._topics
         except (AttributeError, KeyError, TypeError, ValueError):
             right = None
         if not right:
             raise SourceError(Reason.BAD_RESPONSE, "eth_getLogs: a log that was not asked for, or is none")
-        return Log(int(number, 16), own, pool, topic, words, data)
+        if told.get("removed"):
+            raise SourceError(Reason.REORG, "eth_getLogs: a log that is said to be gone")
+        return Log(int(number, 16), own, place, pool, topic, words, data)
 
 
 def _bytes(told: str) -> bytes:

@@ -57,6 +57,7 @@ class Source:
         self._usd: dict[str, float] = {}
         self._costs: dict[str, Costs] = {}
         self.tried = asyncio.Event()
+        self._reading = asyncio.Lock()
         self._together = Together[str, Any]()
         # Tokens stand among them until they are found to be right.
         self._steps = {address: token.steps for address, token in self._tokens.items()}
@@ -86,9 +87,13 @@ class Source:
             self.heads.announce()
 
     async def read(self) -> Mapping[Target, Reading | SourceError]:
-        """Everything, at the newest block, which then is one of `read_heads`. Raises SourceError for what befell all of it."""
+        """Everything, at the newest block, which then is one of `read_heads`. Raises SourceError for what befell all of it.
+
+        One reads after the other, as a probe after the poller: what is remembered is of the block that was read last.
+        """
         try:
-            return await self.nodes.read(self._at, self._within)
+            async with self._reading:
+                return await self.nodes.read(self._at, self._within)
         finally:
             self.tried.set()
             self.read_heads.announce()
@@ -157,7 +162,8 @@ class Source:
         pools = {}
         for name in self._asked_for_prices:
             terms = self._pools[name]
-            if isinstance(state := found[name], PoolState):
+            # Without liquidity in range anybody may move the price for nothing.
+            if isinstance(state := found[name], PoolState) and state.liquidity != 0:
                 price = price_of(state, (terms.base.decimals, terms.quote.decimals))
                 if price is not None:
                     pools[terms.pool.name] = price

@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Generator, Iterable, Mapping, 
 from typing import Any, Generic, TypeVar
 
 from adapters.evm import EthCall, View
-from occ.errors import SourceError
+from occ.errors import Reason, SourceError
 from occ.jsonrpc import Call
 
 K = TypeVar("K")
@@ -29,6 +29,11 @@ def needed(what: str, reply: Reply) -> bytes:
     if isinstance(reply, SourceError):
         raise SourceError(reply.reason, f"{what}: {reply}")
     return reply
+
+
+def optional(what: str, reply: Reply) -> bytes | None:
+    """A reply; None where the contract reverts, for it does not tell. Raises what else befell the call: it may tell the next time."""
+    return None if isinstance(reply, SourceError) and reply.reason is Reason.REVERTED else needed(what, reply)
 
 
 Begin = Callable[[], Steps[T]]

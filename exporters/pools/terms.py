@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from adapters.evm import EthCall
 from adapters.evm.abi import text, word
 from exporters.pools.config import Feed, Pool, Position
-from exporters.pools.steps import Reply, Steps
+from exporters.pools.steps import Reply, Steps, optional
 from occ.errors import Reason, SourceError
 
 log = logging.getLogger(__name__)
@@ -30,25 +30,25 @@ class Token:
     def steps(self) -> Steps[None]:
         """Checks it. Raises bad_response for another number of decimals."""
         decimals, symbol = yield self._calls
-        self._check(decimals)
+        self._check(optional(f"decimals of token {self.name}", decimals))
         _compare(self.name, symbol)
 
-    def _check(self, told: Reply) -> None:
-        if isinstance(told, SourceError):
-            log.warning("token %s tells no decimals (%s): %d are taken, as configured", self.name, told, self.decimals)
-        elif not told:
+    def _check(self, data: bytes | None) -> None:
+        if data is None:
+            log.warning("token %s tells no decimals: %d are taken, as configured", self.name, self.decimals)
+        elif not data:
             raise SourceError(Reason.BAD_RESPONSE, f"token {self.name}: no contract is at {self.address}")
-        elif word(told, 0) != self.decimals:
+        elif word(data, 0) != self.decimals:
             raise SourceError(
                 Reason.BAD_RESPONSE,
-                f"token {self.name}: {min(word(told, 0), 2**64)} decimals on chain, {self.decimals} configured",
+                f"token {self.name}: {min(word(data, 0), 2**64)} decimals on chain, {self.decimals} configured",
             )
 
 
-def _compare(name: str, told: Reply) -> None:
+def _compare(name: str, reply: Reply) -> None:
     """Some tokens tell a bytes32, or nothing; that the symbol is another one is worth a word, and no more."""
     try:
-        symbol = None if isinstance(told, SourceError) else text("symbol", told)
+        symbol = None if isinstance(reply, SourceError) else text("symbol", reply)
     except SourceError:
         symbol = None
     if symbol is not None and symbol != name:

@@ -235,7 +235,7 @@ def _prepare(sql: sqlite3.Connection, path: Path) -> None:
     if not new and (version != SCHEMA or not set(_TABLES) <= {row[0] for row in found}):
         raise _DamagedError(f"not the tables of schema {SCHEMA}")
     if (verdict := sql.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
-        raise _DamagedError(verdict)
+        raise _DamagedError(" ".join(verdict.split()))
     sql.execute("PRAGMA journal_mode = WAL")
     sql.execute("PRAGMA synchronous = FULL")
     sql.execute("BEGIN IMMEDIATE")

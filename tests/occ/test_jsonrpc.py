@@ -335,7 +335,7 @@ class TestErrorObjects:
             (-32004, "method not supported", "not_supported"),
             (3, "execution reverted: TOO_LITTLE", "reverted"),
             (-32000, "execution reverted", "reverted"),
-            (-32015, "VM execution error: Reverted 0x", "reverted"),
+            (-32015, "VM execution error.", "reverted"),
             (0, "", "rpc_error"),
             (2**53 - 1, "", "rpc_error"),
         ],

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from adapters.evm import EthCall
 from adapters.evm.abi import address, bounded, signed, sized, word
 from exporters.pools.reading import FeedState
-from exporters.pools.steps import Reply, Steps, needed
+from exporters.pools.steps import Reply, Steps, needed, optional
 from occ.errors import Reason, SourceError
 
 if TYPE_CHECKING:
@@ -38,8 +38,8 @@ class FeedReader:
 
     def steps(self) -> Steps[FeedState]:
         """Its newest answer; with each phase its decimals and the aggregator's bounds."""
-        told, *sequencer = yield self._calls
-        data = _round("latestRoundData", told)
+        newest, *sequencer = yield self._calls
+        data = _round("latestRoundData", newest)
         phase, answer, at = word(data, 0) >> PHASE_BITS, signed(data, 1), bounded("updatedAt", word(data, 3), 2**53)
         if answer <= 0 or not at:
             raise SourceError(Reason.BAD_RESPONSE, "latestRoundData: no positive answer, or a round without an end")
@@ -55,15 +55,14 @@ class FeedReader:
 
     def _new_phase(self, phase: int) -> Steps[None]:
         """Reads the decimals; and the bounds of the aggregator, or its own where it tells of none behind it, if there are any."""
-        decimals, told = yield tuple(EthCall(self._address, data) for data in (DECIMALS, AGGREGATOR))
+        decimals, aggregator = yield tuple(EthCall(self._address, data) for data in (DECIMALS, AGGREGATOR))
         decimals = sized("decimals", needed("decimals", decimals), 1)
         scale = 10.0 ** bounded("decimals", word(decimals, 0), MOST_DECIMALS + 1)
-        alone = isinstance(told, SourceError) or not told
-        behind = self._address if alone else address(sized("aggregator", needed("aggregator", told), 1), 0)
-        least, most = yield tuple(EthCall(behind, data) for data in (MIN_ANSWER, MAX_ANSWER))
-        bounds: tuple[int, int] | None = None
-        if not isinstance(least, SourceError) and not isinstance(most, SourceError) and least and most:
-            bounds = signed(least, 0), signed(most, 0)
+        another = optional("aggregator", aggregator)
+        behind = address(sized("aggregator", another, 1), 0) if another else self._address
+        limits = yield tuple(EthCall(behind, data) for data in (MIN_ANSWER, MAX_ANSWER))
+        least, most = map(optional, ("minAnswer", "maxAnswer"), limits)
+        bounds = (signed(least, 0), signed(most, 0)) if least and most else None
         self._phase, self._scale, self._bounds = phase, scale, bounds
 
 
@@ -72,5 +71,8 @@ def _round(what: str, reply: Reply) -> bytes:
 
 
 def _is_up(reply: Reply) -> bool:
-    """An uptime feed answers 0 while the sequencer is up, and 1 while it is down."""
-    return signed(_round("sequencer", reply), 1) == 0
+    """An uptime feed answers 0 while the sequencer is up, and 1 while it is down. Raises bad_response before it has begun."""
+    data = _round("sequencer", reply)
+    if not word(data, 2):
+        raise SourceError(Reason.BAD_RESPONSE, "sequencer: a round without a beginning")
+    return signed(data, 1) == 0

@@ -259,6 +259,20 @@ async def test_money_of_futures_at_coinbase_is_the_accounts_too() -> None:
         assert await held(replay.keyed) == {"USD": balance("80500", None, None)}
 
 
+async def test_dollars_of_futures_that_are_listed_as_an_account_too_count_once() -> None:
+    """`platform` of "List Accounts" tells which these are."""
+    listed = [
+        {**coinbase_account("USD", "10000"), "platform": "ACCOUNT_PLATFORM_CONSUMER"},
+        {**coinbase_account("USD", "100000"), "platform": "ACCOUNT_PLATFORM_CFM_CONSUMER"},
+        {**coinbase_account("BTC", "2"), "platform": "ACCOUNT_PLATFORM_CFM_CONSUMER"},
+    ]
+    summary = coinbase_summary(cfm_usd_balance="100000", unrealized_pnl="0", daily_realized_pnl="0")
+    accounts = {"accounts": listed, "has_next": False, "cursor": "", "size": 3}
+    answers = {COINBASE: accounts, "GET /api/v3/brokerage/cfm/balance_summary": summary}
+    async with replayed("coinbase", answers) as replay:
+        assert await held(replay.keyed) == {"USD": balance("110000", None, None), "BTC": balance("2", "2", "0")}
+
+
 @pytest.mark.parametrize("summary", [{}, {"balance_summary": {}}, coinbase_summary(cfm_usd_balance="1")])
 async def test_a_summary_of_futures_of_another_shape_is_not_an_account_without(summary: Any) -> None:
     accounts = {"accounts": [], "has_next": False, "cursor": "", "size": 0}

@@ -243,6 +243,16 @@ async def test_okx_a_ratio_of_nothing_is_beyond_liquidation(ratio: str) -> None:
     assert found.maintenance == math.inf
 
 
+async def test_okx_a_ratio_of_zero_where_nothing_is_to_be_maintained_is_none() -> None:
+    flat = {"imr": "0", "mmr": "0", "mgnRatio": "0"}
+    assert await of_okx({**WHOLE, **flat, "adjEq": "0"}) == NOTHING
+    dust = okx_currency("USDT", "0", eq="0", isoEq="0", imr="0", mmr="0")
+    assert await of_okx({**BY_CURRENCY, "details": [dust]}) == NOTHING
+    held = await of_okx({**WHOLE, **flat}, okx_position())
+    assert held is not None
+    assert held.maintenance == math.inf
+
+
 @pytest.mark.parametrize("accounts", [(), (WHOLE, WHOLE)], ids=["none", "two"])
 async def test_okx_a_balance_is_that_of_one_account(accounts: tuple[Any, ...]) -> None:
     with pytest.raises(SourceError, match="the balance is not told") as refused:

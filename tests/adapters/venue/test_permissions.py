@@ -112,6 +112,12 @@ async def test_a_key_of_bybits_that_is_bound_to_addresses_has_no_end(expired_at:
     assert (key.ip_restricted, key.expires_at) == (True, None)
 
 
+@pytest.mark.parametrize("ips", [[], [""], ["*"], ["192.0.2.7", "*"]])
+async def test_a_key_of_bybits_that_is_bound_to_no_address_is_not_restricted(ips: list[str]) -> None:
+    (key,) = await found("bybit", bybit(ips=ips))
+    assert key.ip_restricted is False
+
+
 # --- okx: "Get account configuration" --------------------------------------------------------------------------------
 
 
@@ -172,6 +178,18 @@ async def test_kraken_tells_rights_addresses_and_the_end() -> None:
     assert key == Permissions(withdraws=True, trades=True, ip_restricted=False)
     (key,) = await found("kraken", kraken("query-funds", ipAllowlist=["192.0.2.7/32"], validUntil="1804078900"))
     assert key == Permissions(withdraws=False, trades=False, ip_restricted=True, expires_at=1_804_078_900.0)
+
+
+async def test_kraken_may_spell_its_keys_otherwise_and_name_no_address_by_an_empty_one() -> None:
+    """As clients have seen it answer."""
+    told = {"permissions": ["query-funds"], "valid_until": "0", "ip_allowlist": [""]}
+    assert await found("kraken", {"error": [], "result": told}) == (
+        Permissions(withdraws=False, trades=False, ip_restricted=False),
+    )
+    told = {"permissions": ["query-funds"], "valid_until": "1804078900", "ip_allowlist": ["192.0.2.7/32"]}
+    assert await found("kraken", {"error": [], "result": told}) == (
+        Permissions(withdraws=False, trades=False, ip_restricted=True, expires_at=1_804_078_900.0),
+    )
 
 
 async def test_a_right_to_cancel_at_kraken_is_one_to_trade() -> None:
@@ -329,7 +347,11 @@ REFUSED: list[tuple[str, str, Answer]] = [
     ),
     ("kraken", "wrong", {"error": ["EAPI:Invalid key"]}),
     ("kraken", "signature", {"error": ["EAPI:Invalid signature"]}),
+    ("okx", "frozen", said(400, {"msg": "API frozen, please contact customer service", "code": "50100"})),
+    ("okx", "permission", {"msg": "This API key doesn't have permission to use this function", "code": "50120"}),
     ("kraken", "permission", {"error": ["EGeneral:Permission denied"]}),
+    ("kraken", "disabled", {"error": ["EAuth:Account temporary disabled"]}),
+    ("kraken", "unconfirmed", {"error": ["EAuth:Account unconfirmed"]}),
     ("coinbase", "wrong", said(401, {"error": "unauthorized", "error_description": "Unauthorized"})),
     ("coinbase", "address", said(403, {"error": "PERMISSION_DENIED", "error_details": "not allowed from 192.0.2.7"})),
     ("deribit", "wrong", said(400, _deribit_error(13004, "invalid_credentials"))),
@@ -342,6 +364,10 @@ async def test_a_refused_key_is_told_by_auth_and_nothing_of_it_is_said(exchange:
     error = await refusal(exchange, answer)
     assert error.reason is Reason.AUTH
     assert not any(word in str(error) for word in ("canary", "192.0.2", "whitelist"))
+
+
+async def test_a_venue_that_asks_a_key_for_patience_does_not_refuse_it() -> None:
+    assert (await refusal("kraken", {"error": ["EAuth:Too many requests"]})).reason is Reason.RATE_LIMITED
 
 
 async def test_an_exchange_that_is_not_known_is_not_asked() -> None:

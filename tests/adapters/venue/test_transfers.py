@@ -261,6 +261,17 @@ async def test_a_withdrawal_at_okx(state: str, pending: int) -> None:
     assert told["1"].pending == bool(pending)
 
 
+ATTACHED = [({"comment": "123456"}, "UQBx:123456"), (None, "UQBx"), ("", "UQBx"), ({}, "UQBx")]
+
+
+@pytest.mark.parametrize(("attachment", "expected"), ATTACHED)
+async def test_what_is_attached_to_an_address_at_okx_belongs_to_it(attachment: Any, expected: str) -> None:
+    """`addrEx`, which the page shows for TONCOIN."""
+    row = okx_sent("1", ccy="TON", to="UQBx", addrEx=attachment)
+    told = await found("okx", {OKX_SENT: okx(row), OKX_RECEIVED: okx()})
+    assert told["1"].destination == expected
+
+
 @pytest.mark.parametrize(("state", "pending"), [("0", 1), ("1", 0), ("2", 0), ("8", 1), ("12", 1)])
 async def test_a_deposit_at_okx(state: str, pending: int) -> None:
     told = await found("okx", {OKX_SENT: okx(), OKX_RECEIVED: okx(okx_received("88", state))})
@@ -444,6 +455,23 @@ async def test_what_goes_to_another_user_of_deribit_is_a_withdrawal_and_to_an_ow
     assert await found("deribit", deribit_answers(transfers=deribit(deribit_moved("subaccount", "payment")))) == {}
 
 
+MOVED_STATES = [
+    ("prepared", 1),
+    ("waiting_for_admin", 1),
+    ("confirmed", 0),
+    ("cancelled", 0),
+    ("insufficient_funds", 0),
+    ("not_allowed_for_this_account", 0),
+]
+"""Whatever else there is, says the page, is the reason of a rejection."""
+
+
+@pytest.mark.parametrize(("state", "pending"), MOVED_STATES)
+async def test_a_transfer_to_another_user_of_deribit(state: str, pending: int) -> None:
+    (told,) = (await found("deribit", deribit_answers(transfers=deribit(deribit_moved("user", "payment", state))))).values()  # fmt: skip
+    assert told.pending == bool(pending)
+
+
 async def test_deribit_is_asked_for_every_currency_that_it_has() -> None:
     async with replayed("deribit", deribit_answers()) as replay:
         assert await _listed(replay) == ()
@@ -530,6 +558,18 @@ async def test_a_withdrawal_at_coinbase(status: str, pending: int) -> None:
     ].pending == bool(pending)
 
 
+MADE = "2015-01-31T20:49:02Z"
+WALLETS = [("39.59000000", 1), ("0.00000000", 0)]
+
+
+@pytest.mark.parametrize(("amount", "asked"), WALLETS)
+async def test_a_wallet_at_coinbase_with_something_in_it_was_used(amount: str, asked: int) -> None:
+    """The example of "List Accounts" has one that was not changed since it was made."""
+    told = {**wallet("wallet-1", MADE, MADE), "balance": {"amount": amount, "currency": "BTC"}}
+    rows = coinbase(coinbase_row("1", status="pending"))
+    assert len(await found("coinbase", {COINBASE_WALLETS: coinbase(told), COINBASE_ROWS: rows})) == asked
+
+
 async def test_coinbase_is_read_three_days_back() -> None:
     old = coinbase_row("2") | {"created_at": "2025-06-12T15:06:39Z"}
     pages = {"": coinbase(coinbase_row("1"), more=True), "1": coinbase(old, more=True)}
@@ -553,7 +593,7 @@ async def test_what_was_on_its_way_at_coinbase_is_asked_for_when_it_is_not_liste
         assert len(replay.paths()) == 3
 
 
-# --- binance: "Withdraw History" -------------------------------------------------------------------------------------
+# --- binance: "Withdraw History", "Deposit History" ------------------------------------------------------------------
 
 
 async def lists_of(exchange: str) -> Sequence[Listing]:
@@ -589,6 +629,16 @@ async def test_a_withdrawal_at_binance_is_told_in_utc(status: int, pending: int)
     name, to = str(BINANCE["id"]), ETHEREUM.lower()
     assert listing.read({**BINANCE, "status": status}) == withdrawal(name, "USDT", to, pending=bool(pending))
     assert listing.read({**BINANCE, "addressTag": "9"}) == withdrawal(name, "USDT", f"{to}:9")
+
+
+@pytest.mark.parametrize(("ids", "name"), [({"id": "769800519366885376"}, "769800519366885376"), ({}, "bafc5902")])
+async def test_a_deposit_at_binance_is_known_by_its_transaction_where_it_has_no_id(
+    ids: Mapping[str, str], name: str
+) -> None:
+    """As in the older examples of "Deposit History"."""
+    (_, listing) = await lists_of("binance")
+    row = {"amount": "0.1", "coin": "BCH", "network": "BCH", "status": 1, "address": "1NYx", "addressTag": "", "txId": "bafc5902", "insertTime": AT * 1000, "transferType": 0}  # fmt: skip
+    assert listing.read({**row, **ids}) == Transfer(name, "deposit", "BCH", AT, pending=False)
 
 
 # --- what is no answer -----------------------------------------------------------------------------------------------

@@ -181,6 +181,20 @@ async def test_a_v3_pool_without_a_price_or_without_liquidity(tmp_path: Path, in
         assert seen("pool_price_impact_ratio", pool="weth-usdc", side="buy", size_usd="10000") is None
 
 
+async def test_what_nobody_trades_at_is_no_price_to_lean_on(tmp_path: Path) -> None:
+    async with desk() as at:
+        await at.market.chain.send(at.market.v3_factory.to("createPool", at.weth.address, at.usdc.address, 500))
+        address = await at.market.chain.call(at.market.v3_factory, "getPool", at.weth.address, at.usdc.address, 500)
+        await at.market.chain.send(type(at.pool)(address, at.pool.artifact).to("initialize", 2**96))
+        text = at.config().replace(at.pool.address, address)
+        seen = await page(text.replace("WETH: {feed: eth-usd}", "WETH: {pool: weth-usdc}"), tmp_path)
+        assert up(seen) == ALL
+        assert seen("pool_liquidity", pool="weth-usdc") == 0
+        assert seen("pool_price", pool="weth-usdc") is not None
+        assert seen("pool_tvl_usd", pool="weth-usdc-v2") is None
+        assert seen("oracle_deviation_ratio", feed="eth-usd") is None
+
+
 async def test_a_position_that_does_not_exist(tmp_path: Path) -> None:
     async with desk() as at:
         seen = await page(at.config().replace("token_id: 1", "token_id: 77"), tmp_path)

@@ -26,7 +26,7 @@ from occ.job import Target
 from occ.jsonrpc import Client
 from occ.ledger import Standing
 from occ.process import new_page
-from tests.adapters.evm.provider import Provider, Question, provider, refused
+from tests.adapters.evm.provider import Provider, Question, logs_twice, provider, refused
 from tests.exporters.pools.desk import Desk, desk
 from tests.exporters.pools.test_events import CONFIRMATIONS, counted, counting, happening, page, recount, same
 from tests.exporters.pools.test_hostile import crowd
@@ -59,9 +59,9 @@ class Stepper:
 
 @asynccontextmanager
 async def stepper(
-    folder: Path, rule: Rule = lambda _: None, confirmations: int = CONFIRMATIONS
+    folder: Path, rule: Rule = lambda _: None, confirmations: int = CONFIRMATIONS, **parts: Any
 ) -> AsyncIterator[Stepper]:
-    async with desk() as at, provider(at.anvil.url, rule) as node:
+    async with desk() as at, provider(at.anvil.url, rule, **parts) as node:
         path = folder / "pools.yml"
         wanted = f"confirmations: {CONFIRMATIONS}"
         path.write_text(counting(at, node.url).replace(wanted, f"confirmations: {confirmations}"))
@@ -170,6 +170,38 @@ def too_many(asked: Question) -> Any:
     """A node that looks through no more than so many contracts at once."""
     many = asked["method"] == "eth_getLogs" and len(asked["params"][0]["address"]) > FEWEST
     return refused(-32602, "too many addresses") if many else None
+
+
+async def test_a_log_that_is_told_twice_counts_once(tmp_path: Path) -> None:
+    chance = random.Random(7)
+    async with stepper(tmp_path, after=logs_twice) as each:
+        for _ in range(2 * CONFIRMATIONS):
+            await each.happen(1, chance)
+            await each.step()
+        assert await told_right(each, tmp_path)
+
+
+async def test_logs_that_are_said_to_be_gone_are_not_taken_for_none(tmp_path: Path) -> None:
+    gone = True
+
+    def removed(asked: Question, told: dict[str, Any]) -> dict[str, Any]:
+        logs = told["result"] if asked["method"] == "eth_getLogs" else ()
+        return {"result": [{**each, "removed": gone} for each in logs]} if logs else told
+
+    async with desk() as at, provider(at.anvil.url, after=removed) as node:
+        chance = random.Random(8)
+        for _ in range(CONFIRMATIONS + 2):
+            await at.market.chain.send(*(happening(at, chance) for _ in range(4)))
+        async with running(POOLS, counting(at, node.url), tmp_path) as exporter:
+            lost = {"check": "events", "reason": "reorg"}
+            seen = await exporter.until(lambda seen: (seen("occ_target_errors_total", **lost) or 0) > 0)
+            assert seen("occ_target_up", check="events") == 0
+            assert seen("pool_swaps_total", pool="weth-usdc") == 0
+            assert seen("pool_swaps_unconfirmed", pool="weth-usdc") is None
+            gone = False
+            last, wanted = await recount(at)
+            seen = await exporter.until(lambda seen: seen("pool_log_cursor_block", chain="local") == last)
+            assert same(counted(seen), wanted)
 
 
 async def test_a_node_that_refuses_so_many_pools_at_once_is_asked_for_fewer(tmp_path: Path) -> None:

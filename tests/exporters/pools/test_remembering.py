@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from exporters.pools.source import Source
 from exporters.pools.targets import targets
 from occ import config
 from occ.job import Target
+from tests.adapters.evm.provider import logs_twice, provider
 from tests.exporters.pools.desk import FEE, PRICE, Desk, desk
 from tests.exporters.pools.test_events import happening
 
@@ -82,6 +84,40 @@ async def test_ticks_that_come_and_go_are_those_of_the_chain(tmp_path: Path) -> 
             for part in (liquidity // 3, liquidity - liquidity // 3):
                 await at.market.chain.send(at.market.manager.to("decreaseLiquidity", (number, part, 0, 0, 2**40)))
                 assert dict(await remembering.read()) == await fresh(at, session, tmp_path)
+
+
+async def test_those_who_read_at_the_same_time_as_a_probe_beside_the_poller_change_the_ticks_once(
+    tmp_path: Path,
+) -> None:
+    async with desk() as at, aiohttp.ClientSession() as session:
+        remembering = source(at, session, tmp_path)
+        await remembering.read()
+        (other,) = await at.market.feeds((8, PRICE * 10**8, 1, 10**14))
+        for step in ("proposeAggregator", "confirmAggregator"):  # so that the next reading takes more than one step
+            await at.market.chain.send(at.eth_usd.proxy.to(step, other.aggregator.address))
+        middle = at.ticks() // 60 * 60
+        await position(at, (middle - 120, middle + 180))
+        found = await asyncio.gather(*(remembering.read() for _ in range(3)))
+        wanted = await fresh(at, session, tmp_path)
+        assert [dict(each) for each in found] == [wanted] * 3
+        await at.anvil.mine()
+        assert dict(await remembering.read()) == await fresh(at, session, tmp_path)
+
+
+async def test_liquidity_of_which_a_node_tells_twice_has_come_once(tmp_path: Path) -> None:
+    async with (
+        desk() as at,
+        aiohttp.ClientSession() as session,
+        provider(at.anvil.url, after=logs_twice) as node,
+    ):
+        remembering = source(at, session, tmp_path, at.config(node.url))
+        await remembering.read()
+        middle = at.ticks() // 60 * 60
+        await position(at, (middle - 120, middle + 180))
+        found = dict(await remembering.read())
+        await position(at, (middle - 60, middle + 60))
+        found = dict(await remembering.read())
+        assert list(found.values()) == list((await fresh(at, session, tmp_path)).values())
 
 
 async def test_what_is_compared_by_the_price_of_no_token_moves_with_it(tmp_path: Path) -> None:
