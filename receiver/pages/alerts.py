@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from receiver.families import Severity
+from receiver.health import Condition
 
 from .leaves import Deed, Leaf, Visit
 from .requests import to_request
@@ -22,14 +23,17 @@ LONGEST_NAME = 120
 async def now(visit: Visit) -> dict[str, Any]:
     found = await visit.ask("now", query={"limit": str(MAX_FIRING)})
     resolved = await visit.ask("episodes", query={"status": "resolved", "limit": str(MAX_RESOLVED)})
+    health = await visit.ask("health")
     return {
         "standing": found,
+        "ill": [part.name for part in health.parts if part.condition is not Condition.WELL],
         "firing": [episode for episode in found.firing if episode.severity != Severity.NONE],
         "heartbeats": [episode for episode in found.firing if episode.severity == Severity.NONE],
         "hidden": sum(found.active.values()) - len(found.firing),
         "resolved": resolved.episodes,
         "freezes": await visit.people("freezes"),
         "incidents": await visit.people("incidents", {"limit": str(MAX_INCIDENTS)}),
+        "most_incidents": MAX_INCIDENTS,
         "waiting": {
             "pending_approval": await visit.people(
                 "requests", {"state": "pending_approval", "limit": str(MAX_WAITING)}

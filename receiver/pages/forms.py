@@ -38,7 +38,11 @@ async def read(request: web.Request) -> dict[str, str]:
 
 
 def body(fields: Fields) -> dict[str, Any]:
-    """What is left empty was not said; `parameters.venue` is the venue of the parameters. Raises Failure where it is both."""
+    """What is left empty was not said; `parameters.venue` is the venue of the parameters. Raises Failure where it is both.
+
+    A tab, as in what was copied from a log or a table, is a space: no operation takes one.
+    """
+    fields = {name: value.replace("\t", " ") for name, value in fields.items()}
     found: dict[str, Any] = {name: value for name, value in fields.items() if value and "." not in name}
     parts = [(*name.partition(".")[::2], value) for name, value in fields.items() if value and "." in name]
     if {whole for whole, _, _ in parts} & found.keys():

@@ -33,6 +33,7 @@ STATIC = {"style.css": "text/css", "icon.svg": "image/svg+xml"}
 """Files beside the pages, and their types."""
 
 FOREIGN = "This did not come from a page of this server. Log in from here."
+ANOTHER_SESSION = "the page was made for another session; look at it as it is now, and press again"
 
 Shown = Callable[[web.Request, Visitor | None], Awaitable[web.StreamResponse]]
 
@@ -85,7 +86,8 @@ class Pages:
             do = ""
             try:
                 fields = await forms.read(request)
-                do = self._proven(visit, fields)
+                proof, do = fields.pop("proof", ""), fields.pop("do", "")
+                self._prove(visit, proof)
                 to = await _deed(leaf, do).done(visit, fields)
             except Failure as failure:
                 return await self._shown(leaf, visit, STATUS[failure.why], Refused(do, fields, failure))
@@ -93,15 +95,16 @@ class Pages:
 
         return take
 
-    def _proven(self, visit: Visit, fields: dict[str, str]) -> str:
-        """The button that was used; the proof of the session is taken out of the fields. Nothing of a foreign form is shown."""
-        proof = fields.pop("proof", "")
+    def _prove(self, visit: Visit, proof: str) -> None:
+        """Nothing of a foreign form is shown. Raises Failure for one of ours whose proof is of another session, as after a new login."""
+        if visit.visitor is None or self._server.people is None:
+            return
         try:
-            if visit.visitor is not None:
-                self._server.prove(visit.visitor, visit.request, proof)
-        except Failure:
-            raise web.HTTPForbidden(text=FOREIGN) from None
-        return fields.pop("do", "")
+            self._server.prove(visit.visitor, visit.request, proof)
+        except Failure as failure:
+            if not self._server.people.doors.ours(visit.request):
+                raise web.HTTPForbidden(text=FOREIGN) from None
+            raise Failure(failure.why, ANOTHER_SESSION) from None
 
     async def _shown(self, leaf: Leaf, visit: Visit, status: int, refused: Refused | None = None) -> web.Response:
         template = leaf.template

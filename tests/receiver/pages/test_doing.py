@@ -131,6 +131,40 @@ async def test_a_double_tap_makes_one_request(hall: Hall) -> None:
     assert first.path == second.path
 
 
+async def test_what_was_done_by_the_first_of_two_presses_is_not_called_undone(hall: Hall) -> None:
+    """A browser shows what the second one was answered."""
+    opal = hall.at("opal")
+    plan = await planned(hall, "halt")
+    await opal.press(plan, "submit")
+    again = await opal.press(plan, "submit")
+    assert (again.status, again.page.refused) == (
+        409,
+        "Done already. You have asked for it before; nothing is done twice.",
+    )
+    assert again.page.title.startswith("Done already: approved: ")
+    await hall.office.house.settle()
+    assert sum(hall.office.world.effects.values()) == 1
+
+
+async def test_who_has_approved_and_presses_again_is_told_that_it_counts(hall: Hall) -> None:
+    asked = await hall.at("opal").press(await planned(hall), "submit")
+    tara, rita = hall.at("tara"), hall.at("rita")
+    for one in (tara, rita):
+        page = await one.get(asked.path)
+        await one.press(page, "approve", reason="I have looked")
+        again = await one.press(page, "approve", reason="I have looked")
+        assert (again.status, again.page.refused) == (409, "Done already. You have approved it before; it counts once.")
+
+
+async def test_what_somebody_else_has_ended_is_not_called_done(hall: Hall) -> None:
+    opal, tara = hall.at("opal"), hall.at("tara")
+    asked = await opal.press(await planned(hall), "submit")
+    page = await tara.get(asked.path)
+    await opal.press(await opal.get(asked.path), "cancel", reason="not any more")
+    late = await tara.press(page, "approve", reason="I have looked")
+    assert (late.status, late.page.refused) == (409, "Not done. Approve: not possible for a request that is cancelled.")
+
+
 # --- refusals ---------------------------------------------------------------------------------------------------------
 
 
@@ -259,9 +293,15 @@ async def test_a_form_without_the_proof_of_this_session_does_nothing(hall: Hall,
         proof = (await hall.at("otto").get("/actions/resume")).page.form("plan").values["proof"]
     opal = hall.at("opal")
     form = (await opal.get("/actions/resume")).page.form("plan")
-    fields = {**form.values, "do": "plan", "reason": "why", "parameters.venue": "binance", "proof": proof}
-    assert (await opal.send("/actions/resume", fields)).status == 403
+    fields = {**form.values, "do": "plan", "reason": "I have looked", "parameters.venue": "binance", "proof": proof}
+    refused = await opal.send("/actions/resume", fields)
+    said = "Not done. The page was made for another session; look at it as it is now, and press again."
+    assert (refused.status, refused.page.refused) == (403, said)
     assert (await hall.office.get("/requests"))["requests"] == []
+    made = await opal.press(refused, "plan")
+    assert (state(made), "I have looked" in made.page.text) == ("planned", True), (
+        "what was typed is kept, and can be sent"
+    )
 
 
 async def test_nobody_is_sent_to_log_in_and_nothing_is_done(hall: Hall) -> None:

@@ -41,6 +41,19 @@ async def test_from_the_alert_to_its_incident_and_back(hall: Hall) -> None:
     assert "Nobody has acknowledged it" in page.page.text
 
 
+async def test_the_page_of_an_incident_says_what_to_do_first(hall: Hall) -> None:
+    runbook = "https://runbooks.example/NodeLagging"
+    one = alert(labels={"domain": "nodes"}, first_action="Take the node out of the pool.", runbook_url=runbook)
+    await hall.office.house.writer.run(
+        lambda connection: record(connection, Delivery("alertmanager", NOW, message(one)))
+    )
+    await hall.office.house.watch.look()
+    [incident] = (await hall.office.get("/incidents"))["incidents"]
+    page = (await hall.at("vic").get(f"/i/{incident['id']}")).page
+    assert "First: Take the node out of the pool." in page.text
+    assert runbook in page.links
+
+
 async def test_the_page_of_an_alert_says_whether_somebody_is_there(hall: Hall) -> None:
     path, opal = await opened(hall), hall.at("opal")
     [of_alert] = {link for link in (await opal.get(path)).page.links if link.startswith("/a/")}
@@ -63,6 +76,38 @@ async def test_one_tap_acknowledges_it_and_the_first_leads(hall: Hall) -> None:
     assert "acknowledged opal leads" in after.page.text
     assert offered(after) == {"note", "hand-over", "severity", "mitigate"}
     assert offered(await hall.at("tara").get(path)) == {"note"}
+
+
+async def test_what_is_overdue_is_not_said_to_come(hall: Hall) -> None:
+    """As while the database can not be written."""
+    world = hall.office.world
+    world.policy += "escalation: [{{severity: page, acknowledge_within: 5m, then: [commander]}}]\n"
+    await hall.office.house.desk.adopt(world.write(), "receiver")
+    path, vic = await opened(hall), hall.at("vic")
+    for way in ("/", path):
+        assert " escalates in 5 min" in (await vic.get(way)).page.text
+    hall.office.clock.passes(360)
+    for way in ("/", path):
+        assert " was to escalate 1 min ago" in (await vic.get(way)).page.text
+
+
+async def test_lines_of_a_log_are_taken_as_a_note(hall: Hall) -> None:
+    path, opal = await opened(hall), hall.at("opal")
+    noted = await opal.press(await opal.get(path), "note", text="BTC/USDT\t64250.5\r\nETH/USDT\t2510")
+    assert (noted.status, noted.page.refused) == (200, "")
+    timeline = (await hall.office.get(f"/incidents/{path[3:]}"))["timeline"]
+    assert timeline[0]["said"] == "BTC/USDT 64250.5\nETH/USDT 2510"
+
+
+async def test_who_acknowledges_twice_leads_it_and_is_told_so(hall: Hall) -> None:
+    """And who comes late is told that somebody else does."""
+    path, opal, tara = await opened(hall), hall.at("opal"), hall.at("tara")
+    first, late = await opal.get(path), await tara.get(path)
+    await opal.press(first, "acknowledge")
+    again = await opal.press(first, "acknowledge")
+    assert (again.status, again.page.refused) == (409, "Done already. It is acknowledged, and you lead it.")
+    said = "Not done. Acknowledge: not possible for an incident that is acknowledged."
+    assert (await tara.press(late, "acknowledge")).page.refused == said
 
 
 async def test_the_whole_way_to_the_report(hall: Hall) -> None:

@@ -78,6 +78,21 @@ async def test_nobody_is_offered_what_the_rules_of_now_would_refuse(hall: Hall) 
     assert offered(await hall.at("tara").get(path)) == {"reject"}
 
 
+@pytest.mark.parametrize("state", ["planned", "pending_approval"])
+async def test_what_can_not_go_on_says_so_and_names_nobody_who_could_help(hall: Hall, state: str) -> None:
+    path = await page(hall, SETUPS[state])
+    stuck = "It can not go on: since it was planned the action or the policy has changed"
+    assert stuck not in (await hall.at("opal").get(path)).page.text
+    changed = hall.office.world.write(hall.office.world.actions.replace("Let the engine quote again", "Other words"))
+    await hall.office.house.desk.adopt(changed, "receiver")
+    text = (await hall.at("opal").get(path)).page.text
+    assert stuck in text
+    waiting = (await hall.at("opal").get("/approvals")).page.text
+    if state == "pending_approval":
+        assert "Missing: 1 trader, 1 risk. Nobody could give it." in text
+        assert "Missing: 1 trader, 1 risk. Could give it: nobody." in waiting
+
+
 async def test_who_may_not_ask_for_an_action_is_told_who_may(hall: Hall) -> None:
     fingerprint = await hall.office.house.alert()
     for path in (f"/a/{fingerprint}", "/actions/resume"):

@@ -36,6 +36,22 @@ async def test_health_says_what_is_ill(hall: Hall) -> None:
     assert (answer["well"], answer["parts"][0]["condition"]) == (False, "ill")
 
 
+async def test_the_first_page_is_not_green_while_the_receiver_is_ill(hall: Hall) -> None:
+    """What fires may not have come in: that nothing fires is no good news then."""
+    opal, vic = hall.at("opal"), hall.at("vic")
+    form = await opal.get("/freeze")
+
+    async def first() -> tuple[bool, bool]:
+        page = (await vic.get("/")).page
+        [verdict] = page.of("h1")
+        return "quiet" in verdict.attributes["class"].split(), "Not all of the receiver is well: database." in page.text
+
+    assert await first() == (True, False)
+    hall.office.house.tamper("CREATE TRIGGER full BEFORE INSERT ON audit BEGIN SELECT RAISE(ROLLBACK, 'disk I/O'); END")
+    await opal.press(form, "freeze", reason="a test")
+    assert await first() == (False, True)
+
+
 def test_what_nobody_could_find_out_is_not_well() -> None:
     health = Health()
     health.watch("one", lambda: Finding(Condition.UNKNOWN, "it was not asked yet"))

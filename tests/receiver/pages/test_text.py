@@ -34,6 +34,29 @@ def test_what_is_clipped_is_escaped_and_fits(text: str, limit: int) -> None:
         assert whole.startswith(found[:-1])
 
 
+@pytest.mark.parametrize(
+    ("invisible", "spelled"),
+    [
+        ("\u202e", r"\u202e"),  # what follows, from right to left
+        ("\u200b", r"\u200b"),
+        ("\u206a", r"\u206a"),
+        ("\u180e", r"\u180e"),
+        ("\u3164", r"\u3164"),  # a letter that is blank
+        ("\ufff9", r"\ufff9"),
+        ("\U000e0041", r"\U000e0041"),  # a tag: letters that nothing shows
+    ],
+)
+def test_what_can_not_be_seen_is_spelled_out(invisible: str, spelled: str) -> None:
+    """Two names that look the same are the same."""
+    assert shown(f"bin{invisible}ance") == f"bin{spelled}ance"
+    assert clip(f"bin{invisible}ance") == f"bin{spelled}ance"
+
+
+def test_what_is_read_stays_as_it_is() -> None:
+    for text in ("ЖБИ ö ß 取引所 ٣", "first\nsecond", "\u26a0\ufe0f"):
+        assert shown(text) == text
+
+
 def test_what_is_cut_says_so() -> None:
     assert clip("x" * 30, 20) == "x" * 17 + "…"
     assert clip("&" * 30, 20) == "&amp;" * 3 + "…"
