@@ -20,7 +20,7 @@ from typing import Any
 
 from prometheus_client import GC_COLLECTOR, PLATFORM_COLLECTOR, PROCESS_COLLECTOR, disable_created_metrics
 
-from occ import __version__, metrics
+from occ import PYTHONS_THRESHOLD, __version__, metrics
 from occ.metrics import KERNEL_FAMILIES, Catalogue, Family
 from occ.page import Column, Page
 
@@ -88,13 +88,16 @@ class Beat:
             self._page.refresh()
 
 
-def settle() -> None:
+def settle(*, answering: bool = False) -> None:
     """Takes what is there at the start out of the garbage collector's sight, which looks seldom enough (`occ/__init__.py`).
 
-    What was imported and configured stays until the end; to look through it again and again costs a third of a poll.
+    What was imported and configured stays until the end; to look through it again and again costs a third of a poll. Where people
+    wait for answers, the collector looks as often as Python has it: seldom is a tenth of a second at once.
     """
     gc.collect()
     gc.freeze()
+    if answering:
+        gc.set_threshold(*PYTHONS_THRESHOLD)
 
 
 # --- signals ---------------------------------------------------------------------------------------------------------

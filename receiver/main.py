@@ -75,6 +75,7 @@ async def _serve(begun: Start[ReceiverConfig]) -> int:
             ):
                 reloader = app[RELOADER]
                 told.reload = reloader.ask
+                process.settle(answering=True)
                 while True:
                     await reloader.wanted()
                     await reloader.reload()

@@ -8,6 +8,7 @@ import logging
 import os
 import re
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -16,6 +17,7 @@ from pathlib import Path
 
 import pytest
 
+from demo.parts import ROOT
 from occ import __version__, logs
 from occ.process import INTERRUPTED, Beat, Signals, guarded, hearing, new_page, printed, show_config, until_told
 from tests.occ.far import FAMILIES
@@ -232,6 +234,20 @@ class TestGuarded:
             with contextlib.suppress(OSError):
                 full.close()
         assert "can not write to standard output: No space left on device" in capsys.readouterr().err
+
+
+def test_the_collector_looks_seldom_unless_people_wait_for_answers() -> None:
+    said = """
+import gc
+own = gc.get_threshold()
+from occ import process
+process.settle()
+assert gc.get_freeze_count() > 1000
+assert gc.get_threshold() > own
+process.settle(answering=True)
+assert gc.get_threshold() == own
+"""
+    subprocess.run([sys.executable, "-c", said], check=True, cwd=ROOT, timeout=60)
 
 
 def _failing(text: str) -> int:
